@@ -1,0 +1,363 @@
+"""The seam between BridgX and a cloud: the Provider protocol and its value types.
+
+One adapter speaks one vendor and translates both ways: words (disk categories, charge types, states) and failures
+(:mod:`bridgx_server.providers.errors`). An adapter keeps no state but its SDK clients, never retries by itself, never
+sleeps, and raises nothing but :class:`ProviderError`. All methods may be called from many threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+
+__all__ = [
+    "Charge",
+    "CreateMachines",
+    "CreateSecurityGroup",
+    "CreateSubnet",
+    "CreateVpc",
+    "CreatedMachines",
+    "Credentials",
+    "Disk",
+    "ErrorClass",
+    "Image",
+    "InstanceType",
+    "Limits",
+    "Machine",
+    "MachineState",
+    "Provider",
+    "ProviderError",
+    "ProviderSettings",
+    "Region",
+    "SecurityGroup",
+    "SecurityGroupRule",
+    "Subnet",
+    "Vpc",
+    "Zone",
+]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One account of one cloud. ``project_id`` is used by HuaweiCloud alone; empty: looked up per region."""
+
+    provider: str
+    access_key: str
+    secret: str = field(repr=False)
+    project_id: str = ""
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """How an adapter reaches its cloud.
+
+    ``endpoint`` is a URL that replaces every endpoint of the cloud (empty: the vendor's own, over https). Timeouts are
+    in seconds. ``pool_size`` is the number of connections kept per client.
+    """
+
+    endpoint: str = ""
+    connect_timeout: float = 5.0
+    read_timeout: float = 60.0
+    pool_size: int = 32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call of the vendor may carry, and what its networks may be.
+
+    ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
+    whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
+    """
+
+    create_batch: int
+    describe_batch: int
+    delete_batch: int
+    tokens: bool = True
+    vpc_prefix: tuple[int, int] = (8, 24)
+    subnet_prefix: tuple[int, int] = (16, 29)
+
+
+@dataclass(frozen=True)
+class Region:
+    region_id: str
+    local_name: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    zone_id: str
+    local_name: str
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """A type on sale in a zone: ``cores`` are vCPUs, ``memory_gib`` GiB."""
+
+    family: str
+    name: str
+    cores: int
+    memory_gib: float
+
+
+@dataclass(frozen=True)
+class Image:
+    """``os_type`` is ``linux`` or ``windows``."""
+
+    image_id: str
+    os_type: str
+    os_name: str
+
+
+@dataclass(frozen=True)
+class Vpc:
+    """``status`` is ``Pending`` or ``Available``."""
+
+    vpc_id: str
+    name: str
+    cidr_block: str
+    status: str
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """``zone_id`` is empty on clouds whose subnets span a region. ``status`` is ``Pending`` or ``Available``."""
+
+    subnet_id: str
+    vpc_id: str
+    zone_id: str
+    name: str
+    cidr_block: str
+    status: str
+    is_default: bool = False
+    available_ip_count: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """``vpc_id`` is empty on clouds whose groups belong to no VPC. ``group_type`` is ``normal`` or ``enterprise``."""
+
+    security_group_id: str
+    vpc_id: str
+    name: str
+    group_type: str = "normal"
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SecurityGroupRule:
+    """One rule that accepts traffic.
+
+    ``protocol`` is tcp, udp, icmp, gre or all; ``direction`` ingress or egress; ports are 1 to 65535, both -1 unless
+    the protocol is tcp or udp. Exactly one of ``cidr_ip`` and ``group_id`` is set.
+    """
+
+    direction: str
+    protocol: str
+    port_from: int
+    port_to: int
+    cidr_ip: str = ""
+    group_id: str = ""
+
+
+@dataclass(frozen=True)
+class CreateVpc:
+    """``token`` is a lower-case UUID: two calls with one token make one VPC."""
+
+    region_id: str
+    name: str
+    cidr_block: str
+    token: str
+
+
+@dataclass(frozen=True)
+class CreateSubnet:
+    """``vpc_cidr_block`` is the block of the VPC; ``token`` as in :class:`CreateVpc`."""
+
+    region_id: str
+    vpc_id: str
+    vpc_cidr_block: str
+    zone_id: str
+    name: str
+    cidr_block: str
+    token: str
+
+
+@dataclass(frozen=True)
+class CreateSecurityGroup:
+    """A group without rules; ``token`` as in :class:`CreateVpc`."""
+
+    region_id: str
+    vpc_id: str
+    name: str
+    group_type: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """``category`` is a word of the API (``cloud_efficiency``, ``cloud_ssd``, ``cloud_essd``) or the vendor's own."""
+
+    category: str
+    size_gib: int
+
+
+@dataclass(frozen=True)
+class Charge:
+    """``charge_type`` PostPaid or PrePaid; ``period_unit`` Week or Month and ``period`` belong to PrePaid."""
+
+    charge_type: str = "PostPaid"
+    period_unit: str = ""
+    period: int = 0
+
+
+@dataclass(frozen=True)
+class CreateMachines:
+    """Machines of one shape, asked for in one call.
+
+    ``count`` is at most :attr:`Limits.create_batch`; the cloud may deliver fewer but not fewer than ``min_count``
+    (where it cannot deliver a part, it is all or nothing). ``token`` is a lower-case UUID that stands for this call
+    for good. ``tags`` are put on every machine by the same call. ``bandwidth_mbps`` 0 means no public address.
+    """
+
+    region_id: str
+    zone_id: str
+    instance_type: str
+    image_id: str
+    vpc_id: str
+    subnet_id: str
+    security_group_id: str
+    count: int
+    token: str
+    name: str
+    password: str = field(repr=False)
+    system_disk: Disk
+    data_disks: Sequence[Disk] = ()
+    min_count: int = 1
+    charge: Charge = Charge()
+    bandwidth_mbps: int = 0
+    internet_charge_type: str = "PayByTraffic"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CreatedMachines:
+    """What a create call promised: the ids that will become machines, and the vendor's request id.
+
+    Fewer ids than asked means that the cloud had no more; ``shortfall`` then says why, as far as the vendor did.
+    """
+
+    instance_ids: tuple[str, ...]
+    request_id: str = ""
+    shortfall: ProviderError | None = None
+
+
+class MachineState(StrEnum):
+    """A machine as the cloud sees it. FAILED: accepted, but will never run (it may vanish or must be deleted)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETING = "deleting"
+    DELETED = "deleted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine in the cloud. ``started_at`` is the cloud's own time of boot where it gives one."""
+
+    instance_id: str
+    state: MachineState
+    instance_type: str = ""
+    zone_id: str = ""
+    private_ip: str = ""
+    public_ip: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    reason: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """One account of one cloud."""
+
+    name: str
+    limits: Limits
+
+    # Catalog. Everything the account may use, all pages.
+
+    def list_regions(self) -> list[Region]: ...
+
+    def list_zones(self, region_id: str) -> list[Zone]: ...
+
+    def list_instance_types(self, region_id: str, zone_id: str) -> list[InstanceType]:
+        """Types on sale in the zone now."""
+        ...
+
+    def list_images(self, region_id: str) -> list[Image]: ...
+
+    def find_image(self, region_id: str, image_id: str) -> Image | None:
+        """The image if the account may start machines from it, else None."""
+        ...
+
+    # Network. Lists leave out what does not exist; deleting what is gone already is success.
+
+    def create_vpc(self, request: CreateVpc) -> str: ...
+
+    def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]: ...
+
+    def delete_vpc(self, region_id: str, vpc_id: str) -> None: ...
+
+    def create_subnet(self, request: CreateSubnet) -> str: ...
+
+    def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
+        """All subnets of the VPC."""
+        ...
+
+    def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None: ...
+
+    def create_security_group(self, request: CreateSecurityGroup) -> str: ...
+
+    def add_security_group_rules(
+        self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]
+    ) -> None:
+        """Add the rules; one that exists already is success."""
+        ...
+
+    def describe_security_groups(self, region_id: str, security_group_ids: Sequence[str]) -> list[SecurityGroup]: ...
+
+    def delete_security_group(self, region_id: str, security_group_id: str) -> None: ...
+
+    # Machines.
+
+    def check_machines(self, request: CreateMachines) -> None:
+        """Refuse, without calling the cloud, what it cannot do; raises INVALID_PARAMETER with ``field``."""
+        ...
+
+    def dry_run_machines(self, request: CreateMachines) -> bool:
+        """Ask the cloud whether it would create; False where it has no dry run. Raises what creation would raise."""
+        ...
+
+    def create_machines(self, request: CreateMachines) -> CreatedMachines: ...
+
+    def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:
+        """The machines among ``instance_ids`` (at most :attr:`Limits.describe_batch`) that the cloud knows.
+
+        One that is left out is unknown to the cloud: not yet visible, or gone. Raises rather than give a part.
+        """
+        ...
+
+    def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:
+        """Every machine that carries all of ``tags``, all pages. Raises rather than give a part."""
+        ...
+
+    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
+        """Delete machines and their disks (at most :attr:`Limits.delete_batch`); those gone already are success."""
+        ...

@@ -1,0 +1,126 @@
+"""What can go wrong with a cloud, in one vocabulary.
+
+Every adapter maps its vendor's codes to an :class:`ErrorClass`; callers act on the class alone. The vendor's own code,
+message and request id ride along so that a user can open a ticket with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorClass(StrEnum):
+    """The classes of failure that callers distinguish."""
+
+    THROTTLED = "throttled"
+    OUT_OF_STOCK = "out_of_stock"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    BAD_CREDENTIALS = "bad_credentials"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    INVALID_PARAMETER = "invalid_parameter"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT_UNKNOWN = "timeout_unknown"
+    UNKNOWN = "unknown"
+
+
+class Retry(StrEnum):
+    """How a call that failed may be tried again."""
+
+    WAIT = "wait"  # the same call, later; does not count as an attempt
+    BACKOFF = "backoff"  # the same call with backoff, a bounded number of times
+    LOOK_FIRST = "look_first"  # ask by token or tag what happened before trying again
+    ELSEWHERE = "elsewhere"  # another zone or type may succeed
+    NEVER = "never"  # the same call can only fail again
+
+
+@dataclass(frozen=True)
+class ClassTraits:
+    """What a class of failure means for the engine and for the user."""
+
+    retry: Retry
+    next_step: str
+
+
+TRAITS: dict[ErrorClass, ClassTraits] = {
+    ErrorClass.THROTTLED: ClassTraits(
+        Retry.WAIT,
+        "Nothing to do: the call is repeated when the cloud allows it. Lower the account's rate if it persists.",
+    ),
+    ErrorClass.OUT_OF_STOCK: ClassTraits(Retry.ELSEWHERE, "Choose another zone or instance type, or try again later."),
+    ErrorClass.QUOTA_EXCEEDED: ClassTraits(
+        Retry.NEVER, "Raise the quota in the cloud's console, or delete what is not needed, then ask again."
+    ),
+    ErrorClass.INSUFFICIENT_BALANCE: ClassTraits(
+        Retry.NEVER, "Top up the cloud account or settle its bill, then ask again."
+    ),
+    ErrorClass.BAD_CREDENTIALS: ClassTraits(
+        Retry.NEVER, "Register the account again with a valid access key and secret."
+    ),
+    ErrorClass.PERMISSION_DENIED: ClassTraits(
+        Retry.NEVER,
+        "Grant the account the permission that the message names; docs/ has a minimal policy for each cloud.",
+    ),
+    ErrorClass.NOT_FOUND: ClassTraits(
+        Retry.NEVER, "Check the id, the region and the account; the cloud does not know what was named."
+    ),
+    ErrorClass.CONFLICT: ClassTraits(
+        Retry.BACKOFF, "Something else is changing the resource, or it is in use; try again when that has ended."
+    ),
+    ErrorClass.INVALID_PARAMETER: ClassTraits(Retry.NEVER, "Correct the value that the message names."),
+    ErrorClass.UNAVAILABLE: ClassTraits(
+        Retry.BACKOFF, "The cloud's API is failing or cannot be reached; the call is repeated for a while."
+    ),
+    ErrorClass.TIMEOUT_UNKNOWN: ClassTraits(
+        Retry.LOOK_FIRST,
+        "The cloud gave no answer: what was asked may have happened. It is looked up before any repetition.",
+    ),
+    ErrorClass.UNKNOWN: ClassTraits(
+        Retry.NEVER, "The cloud answered with a code that is not known here; its own words follow."
+    ),
+}
+
+
+class ProviderError(Exception):
+    """A call to a cloud failed.
+
+    ``retry_after`` is in seconds, None where the vendor named none. ``field`` names the parameter at fault in the
+    vocabulary of the API (``instance_type``, ``network_config.subnet_id`` …), empty where unknown.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorClass,
+        message: str,
+        *,
+        provider: str = "",
+        operation: str = "",
+        vendor_code: str = "",
+        request_id: str = "",
+        http_status: int = 0,
+        retry_after: float | None = None,
+        field: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.provider = provider
+        self.operation = operation
+        self.vendor_code = vendor_code
+        self.request_id = request_id
+        self.http_status = http_status
+        self.retry_after = retry_after
+        self.field = field
+
+    @property
+    def traits(self) -> ClassTraits:
+        """Whether to retry, how, and what the user can do next."""
+        return TRAITS[self.kind]
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.provider, self.operation) if part)
+        code = f" [{self.vendor_code}]" if self.vendor_code else ""
+        return f"{where}: {self.kind}{code}: {self.message}" if where else f"{self.kind}{code}: {self.message}"
