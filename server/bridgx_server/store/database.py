@@ -1,0 +1,164 @@
+"""The connection to the database: opened by URL, on the database's own clock, healed after a break."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from peewee import Database, InterfaceError, MySQLDatabase, OperationalError, PostgresqlDatabase, SqliteDatabase
+
+from bridgx_server.store.models import database_proxy
+
+CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
+CONNECT_TIMEOUT = 10  # seconds
+BUSY_TIMEOUT = 30.0  # seconds that a writer on SQLite waits for the other
+
+_CLOCKS = {
+    "postgresql": "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+    "mysql": "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS SIGNED)",
+}
+
+
+class InvalidDatabaseUrl(ValueError):
+    """A database URL that cannot be used; the text says why and never quotes a password."""
+
+
+class Store:
+    """One process's way to its database. Every thread has a connection of its own.
+
+    SQLite is written by one transaction at a time, each begun IMMEDIATE, since one that upgrades from reading to
+    writing deadlocks; PostgreSQL and MySQL run READ COMMITTED.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        """Opens nothing yet.
+
+        Args:
+            url: ``sqlite:///path`` (relative) or ``sqlite:////path`` (absolute), ``postgresql://user:password@host:port/name``,
+                ``mysql://…`` or ``mariadb://…``; options of the driver may follow as a query.
+            clock: seconds since the epoch; used for SQLite, and as the base of the offset to the others' clocks.
+
+        Raises:
+            InvalidDatabaseUrl: the URL names no database that is known here.
+        """
+        self.dialect, self.database = _open(url)
+        self._clock = clock
+        self._offset = 0
+        self._offset_until = float("-inf")
+        self._offset_lock = threading.Lock()
+        database_proxy.initialize(self.database)
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        self.database.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction, committed at the end of the block and rolled back by an exception.
+
+        A connection that broke is dropped, so that the next use makes a new one.
+        """
+        with self.connection(), self.database.atomic():
+            yield
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[None]:
+        """Reads and single statements, each on its own."""
+        try:
+            yield
+        except (OperationalError, InterfaceError):
+            if not self.database.in_transaction():
+                self.drop_connection()
+            raise
+
+    def drop_connection(self) -> None:
+        """Forgets this thread's connection, whatever state it is in."""
+        with contextlib.suppress(Exception):
+            self.database.close()
+
+    def ping(self) -> None:
+        """Asks the database for nothing; raises peewee.OperationalError when it cannot answer."""
+        with self.connection():
+            self.database.execute_sql("SELECT 1").fetchone()
+
+    def now(self) -> int:
+        """The database's time, in milliseconds since the epoch. On SQLite that of this machine."""
+        query = _CLOCKS.get(self.dialect)
+        here = self._clock()
+        if query is None:
+            return int(here * 1000)
+        with self._offset_lock:
+            fresh = time.monotonic() < self._offset_until
+            offset = self._offset
+        if not fresh:
+            with self.connection():
+                there = int(self.database.execute_sql(query).fetchone()[0])
+            offset = there - int(self._clock() * 1000)
+            with self._offset_lock:
+                self._offset = offset
+                self._offset_until = time.monotonic() + CLOCK_AGE
+        return int(self._clock() * 1000) + offset
+
+
+def _open(url: str) -> tuple[str, Database]:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    options: dict[str, Any] = {key: _typed(value) for key, value in parse_qsl(parts.query)}
+    if scheme == "sqlite":
+        return "sqlite", _sqlite(parts.path, options)
+    name = unquote(parts.path.lstrip("/"))
+    if scheme not in ("postgresql", "postgres", "mysql", "mariadb"):
+        raise InvalidDatabaseUrl(
+            f"database URL begins with {scheme or 'nothing'!r}; use sqlite, postgresql, mysql or mariadb"
+        )
+    if not name:
+        raise InvalidDatabaseUrl(f"database URL of {scheme} names no database: {scheme}://user@host:port/name")
+    options["host"] = parts.hostname or "127.0.0.1"
+    if parts.username:
+        options["user"] = unquote(parts.username)
+    if parts.password:
+        options["password"] = unquote(parts.password)
+    if scheme in ("postgresql", "postgres"):
+        options["port"] = parts.port or 5432
+        options.setdefault("connect_timeout", CONNECT_TIMEOUT)
+        return "postgresql", PostgresqlDatabase(name, prefer_psycopg3=True, **options)
+    return "mysql", _mysql(name, parts.port or 3306, options)
+
+
+def _mysql(name: str, port: int, options: dict[str, Any]) -> Database:
+    from pymysql.constants import CLIENT
+
+    options.setdefault("connect_timeout", CONNECT_TIMEOUT)
+    return MySQLDatabase(
+        name,
+        port=port,
+        charset="utf8mb4",
+        # Guards count the rows that an UPDATE found; without this flag MySQL counts those it changed.
+        client_flag=CLIENT.FOUND_ROWS,
+        init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        **options,
+    )
+
+
+def _sqlite(path: str, options: dict[str, Any]) -> Database:
+    if options:
+        raise InvalidDatabaseUrl(f"a sqlite URL takes no options, but has {', '.join(sorted(options))}")
+    file = unquote(path[1:] if path.startswith("/") else path)
+    if not file or file == ":memory:":
+        raise InvalidDatabaseUrl("a sqlite URL must name a file: sqlite:///bridgx.db")
+    Path(file).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
+    return SqliteDatabase(
+        str(Path(file).expanduser().resolve()),
+        pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1},
+        timeout=BUSY_TIMEOUT,
+        lock_type="IMMEDIATE",
+    )
+
+
+def _typed(value: str) -> Any:
+    return int(value) if value.isdigit() else value

@@ -1,0 +1,336 @@
+"""The tables. Only the other modules of this package use them; everyone else gets values.
+
+Times are whole milliseconds since the epoch, UTC (columns that end in ``_at``); 0 or NULL where nothing has happened.
+Columns that end in ``_json`` hold JSON text. Secrets are sealed by :mod:`bridgx_server.store.secrets`.
+"""
+
+from __future__ import annotations
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DatabaseProxy,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+database_proxy = DatabaseProxy()
+
+
+class _Table(Model):
+    class Meta:
+        database = database_proxy
+        legacy_table_names = False
+
+
+class AccountRow(_Table):
+    """A cloud account. ``access_key`` is the account's name in the API."""
+
+    id = AutoField()
+    provider = CharField(max_length=32)
+    name = CharField(max_length=128)
+    access_key = CharField(max_length=128)
+    secret = TextField()
+    project_id = CharField(max_length=64, default="")
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+
+    class Meta:
+        table_name = "accounts"
+        indexes = ((("provider", "access_key"), True), (("access_key",), False))
+
+
+class ClusterRow(_Table):
+    """A template. ``placements_json`` lists zone, subnet and type in order of preference."""
+
+    id = AutoField()
+    name = CharField(max_length=128, unique=True)
+    provider = CharField(max_length=32)
+    account_id = IntegerField(index=True)
+    account_key = CharField(max_length=128)
+    region_id = CharField(max_length=64)
+    zone_id = CharField(max_length=64)
+    instance_type = CharField(max_length=128)
+    image_id = CharField(max_length=256)
+    vpc_id = CharField(max_length=128)
+    subnet_id = CharField(max_length=128)
+    security_group_id = CharField(max_length=128)
+    internet_charge_type = CharField(max_length=32)
+    bandwidth_mbps = IntegerField()
+    charge_type = CharField(max_length=16)
+    period_unit = CharField(max_length=16)
+    period = IntegerField()
+    system_disk_category = CharField(max_length=64)
+    system_disk_size_gib = IntegerField()
+    data_disks_json = TextField()
+    tags_json = TextField()
+    placements_json = TextField()
+    password = TextField()
+    description = TextField()
+    max_machines = IntegerField()
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+
+    class Meta:
+        table_name = "clusters"
+        indexes = ((("account_key", "id"), False),)
+
+
+class VpcRow(_Table):
+    """A VPC that was made here, as the cloud last described it."""
+
+    id = AutoField()
+    vpc_id = CharField(max_length=128)
+    provider = CharField(max_length=32)
+    account_id = IntegerField(index=True)
+    account_key = CharField(max_length=128)
+    region_id = CharField(max_length=64)
+    name = CharField(max_length=128)
+    cidr_block = CharField(max_length=32)
+    status = CharField(max_length=32)
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+
+    class Meta:
+        table_name = "vpcs"
+        indexes = ((("vpc_id", "account_id"), True), (("provider", "region_id", "id"), False), (("name",), False))
+
+
+class SubnetRow(_Table):
+    """A subnet of a VPC that was made here."""
+
+    id = AutoField()
+    subnet_id = CharField(max_length=128)
+    vpc_id = CharField(max_length=128)
+    account_id = IntegerField()
+    zone_id = CharField(max_length=64)
+    name = CharField(max_length=128)
+    cidr_block = CharField(max_length=32)
+    status = CharField(max_length=32)
+    is_default = BooleanField()
+    available_ip_count = IntegerField()
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+
+    class Meta:
+        table_name = "subnets"
+        indexes = ((("subnet_id", "account_id"), True), (("vpc_id", "name"), False))
+
+
+class SecurityGroupRow(_Table):
+    """A security group of a VPC that was made here, with its rules as JSON."""
+
+    id = AutoField()
+    security_group_id = CharField(max_length=128)
+    vpc_id = CharField(max_length=128)
+    account_id = IntegerField()
+    region_id = CharField(max_length=64)
+    name = CharField(max_length=128)
+    group_type = CharField(max_length=16)
+    rules_json = TextField()
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+
+    class Meta:
+        table_name = "security_groups"
+        indexes = ((("security_group_id", "account_id"), True), (("vpc_id", "name"), False))
+
+
+class TaskRow(_Table):
+    """A piece of work on a cluster, and who holds it.
+
+    ``queue_at`` is when a worker may take it; NULL once it has ended, so that ended tasks cost the queue nothing.
+    ``fence`` rises at every claim; a writer with an older one writes nothing.
+    """
+
+    id = AutoField()
+    name = CharField(max_length=256)
+    action = CharField(max_length=16)
+    status = CharField(max_length=16)
+    phase = CharField(max_length=16)
+    cluster_id = IntegerField()
+    cluster_name = CharField(max_length=128)
+    account_id = IntegerField()
+    account_key = CharField(max_length=128)
+    provider = CharField(max_length=32)
+    asked = IntegerField()
+    reason = TextField()
+    error_class = CharField(max_length=32)
+    cancel = CharField(max_length=8)
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+    started_at = BigIntegerField(default=0)
+    finished_at = BigIntegerField(default=0)
+    queue_at = BigIntegerField(null=True)
+    lease_owner = CharField(max_length=64, default="")
+    lease_until = BigIntegerField(default=0)
+    fence = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "tasks"
+        indexes = (
+            (("queue_at", "lease_until"), False),
+            (("cluster_id", "id"), False),
+            (("cluster_name", "id"), False),
+            (("account_key", "id"), False),
+            (("account_id", "finished_at"), False),
+        )
+
+
+class ChunkRow(_Table):
+    """The ledger: one call to the cloud, written before it is made.
+
+    ``moved`` counts machines of ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did
+    not boot. ``token`` is set at planning and never made anew.
+    """
+
+    id = AutoField()
+    task_id = IntegerField()
+    position = IntegerField()
+    action = CharField(max_length=16)
+    placement = IntegerField()
+    zone_id = CharField(max_length=64)
+    subnet_id = CharField(max_length=128)
+    instance_type = CharField(max_length=128)
+    asked = IntegerField()
+    moved = IntegerField(default=0)
+    generation = IntegerField(default=0)
+    status = CharField(max_length=16)
+    token = CharField(max_length=64, unique=True)
+    attempts = IntegerField(default=0)
+    lookups = IntegerField(default=0)
+    next_at = BigIntegerField(default=0)
+    reason = TextField(default="")
+    error_class = CharField(max_length=32, default="")
+    vendor_code = CharField(max_length=128, default="")
+    vendor_request_id = CharField(max_length=128, default="")
+    planned_at = BigIntegerField()
+    sent_at = BigIntegerField(default=0)
+    accepted_at = BigIntegerField(default=0)
+    finished_at = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "chunks"
+        indexes = ((("task_id", "position"), False),)
+
+
+class InstanceRow(_Table):
+    """A machine that a cloud has promised, from then on for ever.
+
+    ``status`` is pending, running, deleting, deleted or lost. ``tend_at`` is when the cloud is to be asked about it
+    next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it.
+    """
+
+    id = BigAutoField()
+    instance_id = CharField(max_length=128)
+    provider = CharField(max_length=32)
+    account_id = IntegerField()
+    account_key = CharField(max_length=128)
+    region_id = CharField(max_length=64)
+    zone_id = CharField(max_length=64)
+    cluster_id = IntegerField()
+    cluster_name = CharField(max_length=128)
+    task_id = IntegerField()
+    chunk_id = IntegerField()
+    delete_chunk_id = IntegerField(null=True, index=True)
+    instance_type = CharField(max_length=128)
+    image_id = CharField(max_length=256)
+    status = CharField(max_length=16)
+    reason = TextField(default="")
+    ip_inner = CharField(max_length=64, default="")
+    ip_outer = CharField(max_length=64, default="")
+    created_at = BigIntegerField()
+    running_at = BigIntegerField(default=0)
+    deleting_at = BigIntegerField(default=0)
+    gone_at = BigIntegerField(default=0)
+    delete_sent_at = BigIntegerField(default=0)
+    tend_at = BigIntegerField(null=True)
+    absences = IntegerField(default=0)
+
+    class Meta:
+        table_name = "instances"
+        indexes = (
+            (("instance_id", "account_id"), True),
+            (("cluster_id", "status"), False),
+            (("cluster_name", "id"), False),
+            (("account_key", "id"), False),
+            (("status", "id"), False),
+            (("task_id",), False),
+            (("chunk_id",), False),
+            (("ip_inner",), False),
+            (("ip_outer",), False),
+            (("account_id", "region_id", "tend_at"), False),
+            (("gone_at", "running_at"), False),
+            (("cluster_name", "gone_at", "running_at"), False),
+        )
+
+
+class WatchRow(_Table):
+    """One account in one region, whose unsettled machines one worker at a time asks the cloud about.
+
+    ``next_at`` is when to ask next, NULL when there is nothing to ask; ``reconcile_at`` when to compare everything.
+    """
+
+    id = AutoField()
+    account_id = IntegerField()
+    region_id = CharField(max_length=64)
+    next_at = BigIntegerField(null=True, index=True)
+    reconcile_at = BigIntegerField(index=True)
+    lease_owner = CharField(max_length=64, default="")
+    lease_until = BigIntegerField(default=0)
+    fence = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "watches"
+        indexes = ((("account_id", "region_id"), True),)
+
+
+class OrphanRow(_Table):
+    """A machine that carries our tags at the cloud though no row knows why. Reported, never deleted silently."""
+
+    id = AutoField()
+    account_id = IntegerField()
+    region_id = CharField(max_length=64)
+    instance_id = CharField(max_length=128)
+    state = CharField(max_length=16)
+    tags_json = TextField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "orphans"
+        indexes = ((("account_id", "region_id", "instance_id"), True),)
+
+
+class RequestRow(_Table):
+    """The first answer to a caller's request id, for when it asks again."""
+
+    id = AutoField()
+    caller = CharField(max_length=128)
+    request_id = CharField(max_length=64)
+    operation = CharField(max_length=64)
+    fingerprint = CharField(max_length=64)
+    answer = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "requests"
+        indexes = ((("caller", "request_id", "operation"), True), (("created_at",), False))
+
+
+TABLES: tuple[type[Model], ...] = (
+    AccountRow,
+    ClusterRow,
+    VpcRow,
+    SubnetRow,
+    SecurityGroupRow,
+    TaskRow,
+    ChunkRow,
+    InstanceRow,
+    WatchRow,
+    OrphanRow,
+    RequestRow,
+)
