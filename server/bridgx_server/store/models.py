@@ -184,7 +184,7 @@ class TaskRow(_Table):
 class ChunkRow(_Table):
     """The ledger: one call to the cloud, written before it is made.
 
-    ``moved`` counts machines of ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did
+    ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked. ``moved`` counts machines of ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did
     not boot. ``token`` is set at planning and never made anew.
     """
 
@@ -210,6 +210,7 @@ class ChunkRow(_Table):
     vendor_request_id = CharField(max_length=128, default="")
     planned_at = BigIntegerField()
     sent_at = BigIntegerField(default=0)
+    last_sent_at = BigIntegerField(default=0)
     accepted_at = BigIntegerField(default=0)
     finished_at = BigIntegerField(default=0)
 
@@ -222,7 +223,8 @@ class InstanceRow(_Table):
     """A machine that a cloud has promised, from then on for ever.
 
     ``status`` is pending, running, deleting, deleted or lost. ``tend_at`` is when the cloud is to be asked about it
-    next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it.
+    next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it, the first of
+    them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it.
     """
 
     id = BigAutoField()
@@ -250,6 +252,7 @@ class InstanceRow(_Table):
     delete_sent_at = BigIntegerField(default=0)
     tend_at = BigIntegerField(null=True)
     absences = IntegerField(default=0)
+    absent_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "instances"
@@ -287,6 +290,17 @@ class WatchRow(_Table):
     class Meta:
         table_name = "watches"
         indexes = ((("account_id", "region_id"), True),)
+
+
+class InstallationRow(_Table):
+    """One row: the name that tells this store's machines from those of others at the clouds, as a tag."""
+
+    id = AutoField()
+    name = CharField(max_length=36)
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "installation"
 
 
 class OrphanRow(_Table):
@@ -331,6 +345,7 @@ TABLES: tuple[type[Model], ...] = (
     ChunkRow,
     InstanceRow,
     WatchRow,
+    InstallationRow,
     OrphanRow,
     RequestRow,
 )

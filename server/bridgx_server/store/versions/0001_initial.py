@@ -1,5 +1,7 @@
 """The first schema. Frozen: later changes are migrations of their own."""
 
+import time
+import uuid
 from typing import Any
 
 from peewee import AutoField, BigAutoField, BigIntegerField, BooleanField, CharField, IntegerField, Model, TextField
@@ -172,6 +174,7 @@ class ChunkRow(Model):
     vendor_request_id = CharField(max_length=128, default="")
     planned_at = BigIntegerField()
     sent_at = BigIntegerField(default=0)
+    last_sent_at = BigIntegerField(default=0)
     accepted_at = BigIntegerField(default=0)
     finished_at = BigIntegerField(default=0)
 
@@ -207,6 +210,7 @@ class InstanceRow(Model):
     delete_sent_at = BigIntegerField(default=0)
     tend_at = BigIntegerField(null=True)
     absences = IntegerField(default=0)
+    absent_at = BigIntegerField(default=0)
 
     class Meta:
         legacy_table_names = False
@@ -241,6 +245,16 @@ class WatchRow(Model):
         legacy_table_names = False
         table_name = "watches"
         indexes = ((("account_id", "region_id"), True),)
+
+
+class InstallationRow(Model):
+    id = AutoField()
+    name = CharField(max_length=36)
+    created_at = BigIntegerField()
+
+    class Meta:
+        legacy_table_names = False
+        table_name = "installation"
 
 
 class OrphanRow(Model):
@@ -279,6 +293,7 @@ def up(migrator: Any, db: Any) -> None:
     tables.remove(Model)
     with db.bind_ctx(tables):
         db.create_tables(tables)
+        InstallationRow.create(name=str(uuid.uuid4()), created_at=int(time.time() * 1000))
     if migrator.__class__.__name__ == "MySQLMigrator":
         for table in tables:
             db.execute_sql(f"ALTER TABLE {table._meta.table_name} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
