@@ -144,7 +144,8 @@ class TaskRow(_Table):
     """A piece of work on a cluster, and who holds it.
 
     ``queue_at`` is when a worker may take it; NULL once it has ended, so that ended tasks cost the queue nothing.
-    ``fence`` rises at every claim; a writer with an older one writes nothing.
+    ``fence`` rises at every claim; a writer with an older one writes nothing. ``wakes`` rises whenever something happened
+    that the task waits for, so that a wake while it is held is not lost.
     """
 
     id = AutoField()
@@ -169,6 +170,7 @@ class TaskRow(_Table):
     lease_owner = CharField(max_length=64, default="")
     lease_until = BigIntegerField(default=0)
     fence = BigIntegerField(default=0)
+    wakes = BigIntegerField(default=0)
 
     class Meta:
         table_name = "tasks"
@@ -184,8 +186,9 @@ class TaskRow(_Table):
 class ChunkRow(_Table):
     """The ledger: one call to the cloud, written before it is made.
 
-    ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked. ``moved`` counts machines of ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did
-    not boot. ``token`` is set at planning and never made anew.
+    ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked. ``moved`` counts machines of
+    ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did not boot. ``token`` is set at
+    planning and never made anew.
     """
 
     id = AutoField()
@@ -286,6 +289,7 @@ class WatchRow(_Table):
     lease_owner = CharField(max_length=64, default="")
     lease_until = BigIntegerField(default=0)
     fence = BigIntegerField(default=0)
+    wakes = BigIntegerField(default=0)
 
     class Meta:
         table_name = "watches"

@@ -138,6 +138,7 @@ class TaskRow(Model):
     lease_owner = CharField(max_length=64, default="")
     lease_until = BigIntegerField(default=0)
     fence = BigIntegerField(default=0)
+    wakes = BigIntegerField(default=0)
 
     class Meta:
         legacy_table_names = False
@@ -240,6 +241,7 @@ class WatchRow(Model):
     lease_owner = CharField(max_length=64, default="")
     lease_until = BigIntegerField(default=0)
     fence = BigIntegerField(default=0)
+    wakes = BigIntegerField(default=0)
 
     class Meta:
         legacy_table_names = False

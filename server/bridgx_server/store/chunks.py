@@ -1,0 +1,157 @@
+"""The ledger of chunks: what was asked of a cloud, written before it was asked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peewee import fn
+
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import ChunkRow, InstallationRow, InstanceRow
+
+PLANNED = "PLANNED"
+SENT = "SENT"
+ACCEPTED = "ACCEPTED"
+DONE = "DONE"
+FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a chunk's machines are asked for. ``rank`` is its place in the template's order of preference."""
+
+    rank: int
+    zone_id: str
+    subnet_id: str
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A row of the ledger. Times are ms since the epoch, 0 where nothing has happened."""
+
+    id: int
+    task_id: int
+    position: int
+    action: str
+    placement: int
+    zone_id: str
+    subnet_id: str
+    instance_type: str
+    asked: int
+    moved: int
+    generation: int
+    status: str
+    token: str
+    attempts: int
+    lookups: int
+    next_at: int
+    reason: str
+    error_class: str
+    vendor_code: str
+    vendor_request_id: str
+    planned_at: int
+    sent_at: int
+    last_sent_at: int
+    accepted_at: int
+    finished_at: int
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is still to come of it."""
+        return self.status in (PLANNED, SENT, ACCEPTED)
+
+
+@dataclass(frozen=True)
+class ChunkCounts:
+    """What became of the machines that a chunk's call promised."""
+
+    accepted: int = 0
+    pending: int = 0
+    ran: int = 0
+    deleted: int = 0
+
+
+def installation(store: Store) -> str:
+    """The name that tells this store's machines from others' at the clouds."""
+    with store.connection():
+        return str(InstallationRow.get().name)
+
+
+def plan(
+    store: Store,
+    task_id: int,
+    action: str,
+    sizes: Sequence[int],
+    placement: Placement,
+    now: int,
+    *,
+    generation: int = 0,
+) -> list[int]:
+    """Writes one chunk for each size, inside the caller's transaction, and returns their ids."""
+    last = ChunkRow.select(fn.MAX(ChunkRow.position)).where(ChunkRow.task_id == task_id).scalar()
+    position = -1 if last is None else int(last)
+    namespace = uuid.UUID(installation(store))
+    ids = []
+    for size in sizes:
+        position += 1
+        row = ChunkRow.create(
+            task_id=task_id,
+            position=position,
+            action=action,
+            placement=placement.rank,
+            zone_id=placement.zone_id,
+            subnet_id=placement.subnet_id,
+            instance_type=placement.instance_type,
+            asked=size,
+            generation=generation,
+            status=PLANNED,
+            token=str(uuid.uuid5(namespace, f"task/{task_id}/chunk/{position}")),
+            planned_at=now,
+        )
+        ids.append(int(row.id))
+    return ids
+
+
+def of_task(store: Store, task_id: int) -> list[Chunk]:
+    """A task's chunks in the order they were planned."""
+    with store.connection():
+        return [_value(row) for row in ChunkRow.select().where(ChunkRow.task_id == task_id).order_by(ChunkRow.position)]
+
+
+def by_token(store: Store, token: str) -> Chunk | None:
+    """The chunk that machines with this tag belong to, or None."""
+    with store.connection():
+        row = ChunkRow.get_or_none(ChunkRow.token == token)
+    return None if row is None else _value(row)
+
+
+def update(chunk_id: int, **changes: object) -> None:
+    """Changes a chunk, inside a transaction that holds the task."""
+    ChunkRow.update(**changes).where(ChunkRow.id == chunk_id).execute()
+
+
+def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCounts]:
+    """What became of the machines of each chunk of a task, by chunk id."""
+    column = InstanceRow.delete_chunk_id if action == "SHRINK" else InstanceRow.chunk_id
+    chunk_ids = ChunkRow.select(ChunkRow.id).where(ChunkRow.task_id == task_id)
+    query = (
+        InstanceRow.select(column, InstanceRow.status, InstanceRow.running_at > 0, fn.COUNT(InstanceRow.id))
+        .where(column.in_(chunk_ids))
+        .group_by(column, InstanceRow.status, InstanceRow.running_at > 0)
+    )
+    totals: dict[int, dict[str, int]] = {}
+    with store.connection():
+        for chunk_id, status, ran, number in query.tuples():
+            into = totals.setdefault(int(chunk_id), {"accepted": 0, "pending": 0, "ran": 0, "deleted": 0})
+            into["accepted"] += number
+            into["ran"] += number if ran else 0
+            into["pending"] += number if status == "pending" else 0
+            into["deleted"] += number if status in ("deleted", "lost") else 0
+    return {chunk_id: ChunkCounts(**numbers) for chunk_id, numbers in totals.items()}
+
+
+def _value(row: ChunkRow) -> Chunk:
+    return Chunk(**{name: getattr(row, name) for name in Chunk.__dataclass_fields__})

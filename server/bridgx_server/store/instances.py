@@ -1,0 +1,217 @@
+"""The inventory: every machine that a cloud has promised, as the engine writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peewee import fn
+
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import ChunkRow, InstanceRow
+
+PENDING = "pending"
+RUNNING = "running"
+DELETING = "deleting"
+DELETED = "deleted"
+LOST = "lost"
+IN_USE = (PENDING, RUNNING)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a machine inherits from its task, chunk and template."""
+
+    provider: str
+    account_id: int
+    account_key: str
+    region_id: str
+    zone_id: str
+    cluster_id: int
+    cluster_name: str
+    task_id: int
+    chunk_id: int
+    instance_type: str
+    image_id: str
+
+
+@dataclass(frozen=True)
+class Tended:
+    """A machine whose state at the cloud is to be asked, as far as the asking needs it. Times are ms, 0: not yet."""
+
+    id: int
+    instance_id: str
+    status: str
+    task_id: int
+    chunk_id: int
+    delete_chunk_id: int | None
+    reason: str
+    ip_inner: str
+    ip_outer: str
+    created_at: int
+    running_at: int
+    deleting_at: int
+    delete_sent_at: int
+    tend_at: int | None
+    absences: int
+    absent_at: int
+
+
+def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
+    """Writes machines whose ids are new here as pending, inside the caller's transaction; returns how many were."""
+    if not instance_ids:
+        return 0
+    known = {
+        row[0]
+        for row in InstanceRow.select(InstanceRow.instance_id)
+        .where((InstanceRow.account_id == origin.account_id) & InstanceRow.instance_id.in_(list(instance_ids)))
+        .tuples()
+    }
+    rows = [
+        {
+            **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
+            "instance_id": instance_id,
+            "status": PENDING,
+            "created_at": now,
+            "tend_at": now,
+        }
+        for instance_id in dict.fromkeys(instance_ids)
+        if instance_id not in known
+    ]
+    for start in range(0, len(rows), 50):  # SQLite takes a bounded number of parameters
+        InstanceRow.insert_many(rows[start : start + 50]).execute()
+    return len(rows)
+
+
+def due(store: Store, account_id: int, region_id: str, now: int, limit: int) -> list[Tended]:
+    """The machines of an account in a region that the cloud is to be asked about, longest due first."""
+    query = (
+        InstanceRow.select(*_columns())
+        .where(
+            (InstanceRow.account_id == account_id) & (InstanceRow.region_id == region_id) & (InstanceRow.tend_at <= now)
+        )
+        .order_by(InstanceRow.tend_at, InstanceRow.id)
+        .limit(limit)
+    )
+    with store.connection():
+        return [Tended(*row) for row in query.tuples()]
+
+
+def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequence[str]) -> dict[str, Tended]:
+    """Those of the ids that the inventory holds, by id."""
+    found: dict[str, Tended] = {}
+    with store.connection():
+        for start in range(0, len(instance_ids), 500):
+            query = InstanceRow.select(*_columns()).where(
+                (InstanceRow.account_id == account_id)
+                & InstanceRow.instance_id.in_(list(instance_ids[start : start + 500]))
+            )
+            found.update((value.instance_id, value) for value in (Tended(*row) for row in query.tuples()))
+    return found
+
+
+def settled_running(store: Store, account_id: int, region_id: str, created_before: int) -> list[Tended]:
+    """The running machines that nobody is asking about now."""
+    query = InstanceRow.select(*_columns()).where(
+        (InstanceRow.account_id == account_id)
+        & (InstanceRow.region_id == region_id)
+        & (InstanceRow.status == RUNNING)
+        & InstanceRow.tend_at.is_null()
+        & (InstanceRow.created_at < created_before)
+    )
+    with store.connection():
+        return [Tended(*row) for row in query.tuples()]
+
+
+def next_tend_at(account_id: int, region_id: str) -> int | None:
+    """When the next machine of an account and region is due (ms), None when none is."""
+    due_at = (
+        InstanceRow.select(fn.MIN(InstanceRow.tend_at))
+        .where(
+            (InstanceRow.account_id == account_id)
+            & (InstanceRow.region_id == region_id)
+            & InstanceRow.tend_at.is_null(False)
+        )
+        .scalar()
+    )
+    return None if due_at is None else int(due_at)
+
+
+def change(row_id: int, *, if_status: str, **changes: object) -> bool:
+    """Changes one machine if its status is still ``if_status``, inside the caller's transaction."""
+    return bool(
+        InstanceRow.update(**changes).where((InstanceRow.id == row_id) & (InstanceRow.status == if_status)).execute()
+    )
+
+
+def change_many(row_ids: Sequence[int], *, if_status: str, **changes: object) -> int:
+    """As :func:`change`, for many; returns how many were changed."""
+    total = 0
+    for start in range(0, len(row_ids), 500):
+        total += (
+            InstanceRow.update(**changes)
+            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (InstanceRow.status == if_status))
+            .execute()
+        )
+    return total
+
+
+def in_use(store: Store, cluster_id: int) -> int:
+    """Machines of a cluster that are pending, running or being deleted."""
+    with store.connection():
+        return int(
+            InstanceRow.select()
+            .where((InstanceRow.cluster_id == cluster_id) & InstanceRow.status.in_([PENDING, RUNNING, DELETING]))
+            .count()
+        )
+
+
+def recorded_of_task(store: Store, task_id: int) -> int:
+    """Machines that were ever recorded for an expand."""
+    with store.connection():
+        return int(InstanceRow.select().where(InstanceRow.task_id == task_id).count())
+
+
+def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
+    """The running machines of a cluster that no shrink has chosen yet, oldest first."""
+    statuses = [RUNNING, PENDING] if with_pending else [RUNNING]
+    query = (
+        InstanceRow.select(*_columns())
+        .where(
+            (InstanceRow.cluster_id == cluster_id)
+            & InstanceRow.status.in_(statuses)
+            & InstanceRow.delete_chunk_id.is_null()
+        )
+        .order_by(InstanceRow.id)
+    )
+    with store.connection():
+        return [Tended(*row) for row in query.tuples()]
+
+
+def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
+    """The machines that a chunk of a shrink is to delete."""
+    with store.connection():
+        query = InstanceRow.select(*_columns()).where(InstanceRow.delete_chunk_id == chunk_id)
+        return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
+
+
+def of_task(store: Store, task_id: int) -> list[Tended]:
+    """The machines that an expand has brought."""
+    with store.connection():
+        query = InstanceRow.select(*_columns()).where(InstanceRow.task_id == task_id)
+        return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
+
+
+def tasks_waiting_for(store: Store, machines: Sequence[Tended]) -> set[int]:
+    """The tasks that wait for these machines to come or to go."""
+    waiting = {machine.task_id for machine in machines}
+    chunk_ids = sorted({machine.delete_chunk_id for machine in machines if machine.delete_chunk_id is not None})
+    if chunk_ids:
+        with store.connection():
+            query = ChunkRow.select(ChunkRow.task_id).where(ChunkRow.id.in_(chunk_ids))
+            waiting.update(int(row[0]) for row in query.tuples())
+    return waiting
+
+
+def _columns() -> list[object]:
+    return [getattr(InstanceRow, name) for name in Tended.__dataclass_fields__]

@@ -1,0 +1,156 @@
+"""The queue of tasks: a table, claimed by lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peewee import Case, fn
+
+from bridgx_server.store import leases
+from bridgx_server.store.database import Store
+from bridgx_server.store.leases import Lease
+from bridgx_server.store.models import ClusterRow, TaskRow
+
+EXPAND = "EXPAND"
+SHRINK = "SHRINK"
+OPEN = ("INIT", "RUNNING")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as the queue holds it. Times are ms since the epoch, 0 where nothing has happened."""
+
+    id: int
+    name: str
+    action: str
+    status: str
+    phase: str
+    cluster_id: int
+    cluster_name: str
+    account_id: int
+    account_key: str
+    provider: str
+    asked: int
+    reason: str
+    error_class: str
+    cancel: str
+    created_at: int
+    created_by: str
+    started_at: int
+    finished_at: int
+
+
+def add(*, name: str, action: str, cluster: ClusterRow, asked: int, caller: str, now: int) -> Task:
+    """Puts a task into the queue, inside the caller's transaction."""
+    row = TaskRow.create(
+        name=name,
+        action=action,
+        status="INIT",
+        phase="QUEUED",
+        cluster_id=cluster.id,
+        cluster_name=cluster.name,
+        account_id=cluster.account_id,
+        account_key=cluster.account_key,
+        provider=cluster.provider,
+        asked=asked,
+        reason="",
+        error_class="",
+        cancel="",
+        created_at=now,
+        created_by=caller,
+        queue_at=now,
+    )
+    return _value(row)
+
+
+def get(store: Store, task_id: int) -> Task | None:
+    """The task, or None."""
+    with store.connection():
+        row = TaskRow.get_or_none(TaskRow.id == task_id)
+    return None if row is None else _value(row)
+
+
+def claim(store: Store, owner: str, lease_ms: int) -> tuple[Task, Lease] | None:
+    """Takes the task that has waited longest, if any may run; the first unfinished one of its cluster, no other."""
+    now = store.now()
+    earlier = TaskRow.alias()
+    query = (
+        TaskRow.select()
+        .where(
+            (TaskRow.queue_at <= now)
+            & (TaskRow.lease_until <= now)
+            & ~fn.EXISTS(
+                earlier.select(earlier.id).where(
+                    (earlier.cluster_id == TaskRow.cluster_id)
+                    & (earlier.id < TaskRow.id)
+                    & earlier.queue_at.is_null(False)
+                )
+            )
+        )
+        .order_by(TaskRow.queue_at, TaskRow.id)
+        .limit(1)
+    )
+    with store.connection():
+        if query.first() is None:  # a plain read, so that an idle worker never writes
+            return None
+    with store.transaction():
+        row = (query if store.dialect == "sqlite" else query.for_update(skip_locked=True)).first()
+        if row is None:
+            return None
+        lease = leases.take(store, TaskRow, row.id, fence=row.fence, wakes=row.wakes, owner=owner, until=now + lease_ms)
+    return None if lease is None else (_value(row), lease)
+
+
+def update(store: Store, lease: Lease, **changes: object) -> None:
+    """Changes the held task, inside the caller's transaction."""
+    leases.hold(store, lease)
+    TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
+
+
+def release(store: Store, lease: Lease, queue_at: int | None, *, phase: str = "") -> None:
+    """Gives the task back, to be taken again at ``queue_at`` (ms) or at once if it was woken; None: it has ended."""
+    with store.transaction():
+        leases.hold(store, lease)
+        if queue_at is not None and leases.woken(lease):
+            queue_at = min(queue_at, store.now())
+        changes: dict[str, object] = {"queue_at": queue_at, "lease_owner": "", "lease_until": 0}
+        if phase:
+            changes["phase"] = phase
+        TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
+
+
+def wake(task_ids: set[int], now: int) -> None:
+    """Lets the open ones among the tasks run at once, inside the caller's transaction."""
+    if task_ids:
+        TaskRow.update(
+            queue_at=Case(None, [(TaskRow.queue_at > now, now)], TaskRow.queue_at), wakes=TaskRow.wakes + 1
+        ).where(TaskRow.id.in_(sorted(task_ids)) & TaskRow.queue_at.is_null(False)).execute()
+
+
+def open_tasks_of(store: Store, cluster_id: int) -> list[Task]:
+    """The tasks of a cluster that have not ended, in the order in which they run."""
+    query = TaskRow.select().where((TaskRow.cluster_id == cluster_id) & TaskRow.queue_at.is_null(False))
+    with store.connection():
+        return [_value(row) for row in query.order_by(TaskRow.id)]
+
+
+def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
+    """Asks whoever holds the task to end it, inside the caller's transaction; False when it has ended already."""
+    changed = (
+        TaskRow.update(cancel=created_machines)
+        .where((TaskRow.id == task_id) & TaskRow.queue_at.is_null(False))
+        .execute()
+    )
+    wake({task_id}, now)
+    return bool(changed)
+
+
+def next_due(store: Store) -> int | None:
+    """When the next waiting task is due (ms), None when none waits."""
+    with store.connection():
+        due = TaskRow.select(fn.MIN(TaskRow.queue_at)).where(TaskRow.queue_at.is_null(False)).scalar()
+    return None if due is None else int(due)
+
+
+def _value(row: TaskRow) -> Task:
+    return Task(**{name: getattr(row, name) for name in Task.__dataclass_fields__})
