@@ -1,4 +1,7 @@
-"""Leases on rows: who may work on a task or a watch, until when, and the fence that stops a worker which slept past it."""
+"""Leases on rows: who may work on a task or a watch, and until when.
+
+A fence, raised at every claim, keeps a worker that slept past its lease from writing anything.
+"""
 
 from __future__ import annotations
 

@@ -144,8 +144,8 @@ class TaskRow(_Table):
     """A piece of work on a cluster, and who holds it.
 
     ``queue_at`` is when a worker may take it; NULL once it has ended, so that ended tasks cost the queue nothing.
-    ``fence`` rises at every claim; a writer with an older one writes nothing. ``wakes`` rises whenever something happened
-    that the task waits for, so that a wake while it is held is not lost.
+    ``fence`` rises at every claim; a writer with an older one writes nothing. ``wakes`` rises whenever something
+    happened that the task waits for, so that a wake while it is held is not lost.
     """
 
     id = AutoField()
