@@ -32,9 +32,7 @@ class Lease:
     lost: Event = field(default_factory=Event, compare=False)
 
 
-def take(
-    store: Store, table: type[Model], row_id: int, *, fence: int, wakes: int, owner: str, until: int
-) -> Lease | None:
+def take(table: type[Model], row_id: int, *, fence: int, wakes: int, owner: str, until: int) -> Lease | None:
     """Claims the row if its fence is still ``fence``; inside the caller's transaction. ``until`` is in ms."""
     changed = (
         table.update(lease_owner=owner, lease_until=until, fence=fence + 1)
