@@ -291,7 +291,7 @@ class RequestRow(Model):
 
 def up(migrator: Any, db: Any) -> None:
     """Makes every table; on MySQL with a collation that tells upper case from lower, as the other databases do."""
-    tables = [value for value in globals().values() if isinstance(value, type) and issubclass(value, Model)]
+    tables: list[Any] = [value for value in globals().values() if isinstance(value, type) and issubclass(value, Model)]
     tables.remove(Model)
     with db.bind_ctx(tables):
         db.create_tables(tables)
