@@ -145,6 +145,11 @@ def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
     return bool(changed)
 
 
+def canceled(task_id: int) -> bool:
+    """Whether someone has asked to end the task; inside the caller's transaction."""
+    return bool(TaskRow.select(TaskRow.cancel).where(TaskRow.id == task_id).scalar())
+
+
 def next_due(store: Store) -> int | None:
     """When the next waiting task is due (ms), None when none waits."""
     with store.connection():

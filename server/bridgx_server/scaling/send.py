@@ -1,0 +1,296 @@
+"""One chunk of an expand against the cloud: ask for its machines, once, whatever became of earlier attempts to ask.
+
+PLANNED: the cloud has surely not been asked. SENT: it may have been, and may have done it; then machines are looked for
+by the chunk's tag first, and the call is repeated only under the same token. What the cloud refused outright goes back
+to PLANNED, ends as FAILED, or moves to later chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridgx_server.providers.base import CreateMachines, Provider
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.scaling import faultpoints, outcome, tags
+from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.store import chunks, instances, leases, tasks, watches
+from bridgx_server.store.chunks import Chunk, Placement
+from bridgx_server.store.leases import Lease
+
+CONFLICT_ATTEMPTS = 10
+UNKNOWN_ATTEMPTS = 3
+WAITING = (ErrorClass.THROTTLED,)
+DOUBTFUL = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNKNOWN)
+
+
+def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canceled: bool = False) -> None:
+    """Brings the chunk as far as it goes now; a canceled task's is not asked for again.
+
+    Raises:
+        LeaseLost: another worker holds the task.
+    """
+    provider = engine.clouds.provider(template.account_id)
+    doubtful = chunk.status == chunks.SENT
+    known: Sequence[str] = ()
+    if doubtful:
+        try:
+            known = _find(engine, provider, template, chunk)
+        except ProviderError as error:
+            _look_later(engine, lease, chunk, error)
+            return
+        if len(known) >= chunk.asked:
+            _accept(engine, lease, template, chunk, known, "", None)
+            return
+        remembered = _token_holds(engine, provider, chunk)
+        if canceled or not remembered or _tired(engine, chunk):
+            _believe_lookup(engine, lease, template, chunk, known, ask_anew=not remembered and not canceled)
+            return
+    _mark_sent(engine, lease, chunk)
+    try:
+        request = _request(engine, template, chunk)
+        provider.check_machines(request)
+        with engine.limiter.call(template.account_id):
+            if lease.lost.is_set():
+                raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
+            created = provider.create_machines(request)
+    except ProviderError as error:
+        _refused(engine, lease, template, chunk, error, known, doubtful=doubtful)
+        return
+    engine.reach(faultpoints.EXPAND_CREATED)
+    ids = tuple(dict.fromkeys((*created.instance_ids, *known)))
+    _accept(engine, lease, template, chunk, ids, created.request_id, created.shortfall)
+
+
+def _request(engine: Engine, template: Template, chunk: Chunk) -> CreateMachines:
+    return CreateMachines(
+        region_id=template.region_id,
+        zone_id=chunk.zone_id,
+        instance_type=chunk.instance_type,
+        image_id=template.image_id,
+        vpc_id=template.vpc_id,
+        subnet_id=chunk.subnet_id,
+        security_group_id=template.security_group_id,
+        count=chunk.asked,
+        token=chunk.token,
+        name=f"bridgx-{template.cluster_id}-{chunk.task_id}-{chunk.position}",
+        password=template.password,
+        system_disk=template.system_disk,
+        data_disks=template.data_disks,
+        charge=template.charge,
+        bandwidth_mbps=template.bandwidth_mbps,
+        internet_charge_type=template.internet_charge_type,
+        tags=tags.of_chunk(chunks.installation(engine.store), template, chunk),
+    )
+
+
+def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> None:
+    engine.reach(faultpoints.EXPAND_BEFORE_SENT)
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        chunks.update(
+            chunk.id,
+            status=chunks.SENT,
+            sent_at=chunk.sent_at or now,
+            last_sent_at=now,
+            next_at=now,
+            attempts=chunk.attempts + 1,
+        )
+    engine.reach(faultpoints.EXPAND_SENT)
+
+
+def _find(engine: Engine, provider: Provider, template: Template, chunk: Chunk) -> tuple[str, ...]:
+    with engine.limiter.call(template.account_id):
+        found = provider.find_machines(template.region_id, tags.find_chunk(chunk))
+    return tuple(machine.instance_id for machine in found)
+
+
+def _token_holds(engine: Engine, provider: Provider, chunk: Chunk) -> bool:
+    age = engine.now() - chunk.sent_at
+    return provider.limits.tokens and age < engine.settings.token_life * 1000
+
+
+def _tired(engine: Engine, chunk: Chunk) -> bool:
+    """Whether the call has been repeated for long enough."""
+    if chunk.error_class == outcome.REASONS[ErrorClass.UNKNOWN] and chunk.attempts >= UNKNOWN_ATTEMPTS:
+        return True
+    return engine.now() - chunk.sent_at > engine.settings.give_up * 1000
+
+
+def _believe_lookup(
+    engine: Engine, lease: Lease, template: Template, chunk: Chunk, known: Sequence[str], *, ask_anew: bool
+) -> None:
+    """Only the tag can say what happened: a second answer, given when every machine can be seen, is believed."""
+    now = engine.now()
+    wait = int(engine.settings.visibility * 1000)
+    if chunk.lookups < 1 or now - chunk.last_sent_at < wait:
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            chunks.update(chunk.id, lookups=chunk.lookups + 1, next_at=max(chunk.last_sent_at + wait, now + wait // 10))
+        return
+    missing = ProviderError(
+        ErrorClass.TIMEOUT_UNKNOWN, f"the cloud gave no answer and shows {len(known)} of {chunk.asked} machines."
+    )
+    failure = outcome.failure_of(missing)
+    if chunk.error_class:
+        failure = {"error_class": chunk.error_class, "reason": chunk.reason}
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        changes: dict[str, object] = dict(failure)
+        if ask_anew:
+            chunks.plan(engine.store, chunk.task_id, chunk.action, [chunk.asked - len(known)], _place(chunk), now)
+            changes["moved"] = chunk.moved + chunk.asked - len(known)
+        if known:
+            changes.update(status=chunks.ACCEPTED, accepted_at=now)
+            instances.record(_origin(template, chunk), known, now)
+            watches.wake(template.account_id, template.region_id, now)
+        else:
+            changes.update(status=chunks.FAILED, finished_at=now)
+        chunks.update(chunk.id, **changes)
+
+
+def _accept(
+    engine: Engine,
+    lease: Lease,
+    template: Template,
+    chunk: Chunk,
+    ids: Sequence[str],
+    request_id: str,
+    shortfall: ProviderError | None,
+) -> None:
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        changes: dict[str, object] = {"status": chunks.ACCEPTED, "accepted_at": now, "vendor_request_id": request_id}
+        if len(ids) < chunk.asked:
+            missing = shortfall or ProviderError(
+                ErrorClass.OUT_OF_STOCK, f"the cloud delivered {len(ids)} of {chunk.asked} machines."
+            )
+            changes.update(outcome.failure_of(missing))
+            changes["moved"] = _move_on(engine, template, chunk, chunk.asked - len(ids), missing, now)
+        chunks.update(chunk.id, **changes)
+        instances.record(_origin(template, chunk), ids, now)
+        watches.wake(template.account_id, template.region_id, now)
+    engine.reach(faultpoints.EXPAND_ACCEPTED)
+
+
+def _refused(
+    engine: Engine,
+    lease: Lease,
+    template: Template,
+    chunk: Chunk,
+    error: ProviderError,
+    known: Sequence[str],
+    *,
+    doubtful: bool,
+) -> None:
+    """The call failed: say what that means for the chunk."""
+    now = engine.now()
+    again_at = now + int(error.retry_after * 1000) if error.retry_after else engine.backoff(chunk.sent_at or now, now)
+    if error.kind in DOUBTFUL:
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            chunks.update(chunk.id, next_at=again_at, **outcome.failure_of(error))
+        return
+    if error.kind in WAITING:
+        # An outright refusal: if nothing was in doubt before, nothing is now.
+        status = chunks.SENT if doubtful else chunks.PLANNED
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            chunks.update(chunk.id, status=status, next_at=again_at, attempts=chunk.attempts)
+        return
+    if doubtful and now - chunk.last_sent_at < engine.settings.visibility * 1000:
+        # An earlier call may have made machines that cannot be seen yet: look again before this refusal is believed.
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            chunks.update(chunk.id, next_at=engine.backoff(chunk.last_sent_at, now, shortest=2.0))
+        return
+    if known:
+        _accept(engine, lease, template, chunk, known, error.request_id, error)
+        return
+    if error.kind is ErrorClass.CONFLICT and chunk.attempts < CONFLICT_ATTEMPTS:
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            chunks.update(chunk.id, status=chunks.PLANNED, next_at=again_at)
+        return
+    _fail(engine, lease, template, chunk, error)
+
+
+def _look_later(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -> None:
+    """The lookup itself failed: nothing is known, so nothing is decided, until it has failed for very long."""
+    now = engine.now()
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        if error.kind not in WAITING and now - chunk.sent_at > 2 * engine.settings.give_up * 1000:
+            unseen = "; whether machines were made is not known, and is found out when the cloud can be asked again"
+            failure = outcome.failure_of(error)
+            failure["reason"] = f"{failure['reason']}{unseen}"
+            chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **failure)
+        else:
+            chunks.update(chunk.id, next_at=engine.backoff(chunk.sent_at, now))
+
+
+def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error: ProviderError) -> None:
+    provider = engine.clouds.provider(template.account_id)
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        changes: dict[str, object] = {"status": chunks.FAILED, "finished_at": now, **outcome.failure_of(error)}
+        if error.kind is ErrorClass.OUT_OF_STOCK:
+            if chunk.asked > 1 and not provider.limits.partial_delivery:
+                halves = [chunk.asked - chunk.asked // 2, chunk.asked // 2]
+                chunks.plan(engine.store, chunk.task_id, chunk.action, halves, _place(chunk), now)
+                changes["moved"] = chunk.asked
+            else:
+                changes["moved"] = _move_on(engine, template, chunk, chunk.asked, error, now)
+                _sold_out(engine, template, chunk, error, now)
+        else:
+            _stop(engine, chunk, error, now)
+        chunks.update(chunk.id, **changes)
+
+
+def _move_on(engine: Engine, template: Template, chunk: Chunk, missing: int, error: ProviderError, now: int) -> int:
+    """Asks for what is missing at the next placement, inside a transaction; returns how many were moved there."""
+    following = chunk.placement + 1
+    if error.kind is not ErrorClass.OUT_OF_STOCK or following >= len(template.placements):
+        return 0
+    if tasks.canceled(chunk.task_id):
+        return 0
+    chunks.plan(engine.store, chunk.task_id, chunk.action, [missing], template.placements[following], now)
+    return missing
+
+
+def _sold_out(engine: Engine, template: Template, chunk: Chunk, error: ProviderError, now: int) -> None:
+    """What was planned where nothing is left is not asked for there."""
+    for other in chunks.of_task(engine.store, chunk.task_id):
+        if other.status == chunks.PLANNED and other.placement == chunk.placement and other.id != chunk.id:
+            moved = _move_on(engine, template, other, other.asked, error, now)
+            failure = outcome.failure_of(error)
+            chunks.update(other.id, status=chunks.FAILED, finished_at=now, moved=moved, **failure)
+
+
+def _stop(engine: Engine, chunk: Chunk, error: ProviderError, now: int) -> None:
+    """What the cloud refused one chunk for good it would refuse the others too."""
+    for other in chunks.of_task(engine.store, chunk.task_id):
+        if other.status == chunks.PLANNED and other.id != chunk.id:
+            chunks.update(other.id, status=chunks.FAILED, finished_at=now, **outcome.failure_of(error))
+
+
+def _place(chunk: Chunk) -> Placement:
+    return Placement(chunk.placement, chunk.zone_id, chunk.subnet_id, chunk.instance_type)
+
+
+def _origin(template: Template, chunk: Chunk) -> instances.Origin:
+    return instances.Origin(
+        provider=template.provider,
+        account_id=template.account_id,
+        account_key=template.account_key,
+        region_id=template.region_id,
+        zone_id=chunk.zone_id,
+        cluster_id=template.cluster_id,
+        cluster_name=template.cluster_name,
+        task_id=chunk.task_id,
+        chunk_id=chunk.id,
+        instance_type=chunk.instance_type,
+        image_id=template.image_id,
+    )

@@ -1,0 +1,230 @@
+"""A shrink, step by step: choose victims, ask the cloud to delete them, and wait until it says that they are gone.
+
+Deleting is safe to repeat, so a step cut off is simply done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.scaling import faultpoints, outcome
+from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.scaling.parallel import in_parallel
+from bridgx_server.store import chunks, instances, leases, tasks, watches
+from bridgx_server.store.chunks import Chunk, ChunkCounts
+from bridgx_server.store.leases import Lease
+from bridgx_server.store.tasks import Task
+
+FOR_GOOD = (
+    ErrorClass.BAD_CREDENTIALS,
+    ErrorClass.PERMISSION_DENIED,
+    ErrorClass.INVALID_PARAMETER,
+    ErrorClass.INSUFFICIENT_BALANCE,
+    ErrorClass.QUOTA_EXCEEDED,
+)
+
+
+def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
+    """Does what can be done now; returns when to go on (ms), None when the task has ended.
+
+    Raises:
+        LeaseLost: another worker holds the task.
+        ProviderError: the account's adapter cannot be had.
+    """
+    template = engine.templates.template(task.cluster_id)
+    if task.status == "INIT":
+        _begin(engine, task, lease, template)
+    if task.cancel:
+        _spare_unsent(engine, task, lease)
+    now = engine.now()
+    due = [
+        chunk
+        for chunk in chunks.of_task(engine.store, task.id)
+        if chunk.status in (chunks.PLANNED, chunks.SENT) and chunk.next_at <= now
+    ]
+    step = partial(_send, engine, lease, template)
+    in_parallel(engine.calls, [partial(step, chunk) for chunk in due[: engine.settings.parallel_chunks]])
+    _settle_accepted(engine, task, lease)
+    ledger = chunks.of_task(engine.store, task.id)
+    waiting = [chunk for chunk in ledger if chunk.open]
+    if waiting:
+        return _next_step(engine, task, lease, waiting)
+    _finish(engine, task, lease, ledger)
+    return None
+
+
+def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
+    """Chooses the victims, unless they were named, and marks them all, in one transaction."""
+    batch = engine.clouds.provider(task.account_id).limits.delete_batch
+    watches.ensure(
+        engine.store, template.account_id, template.region_id, engine.now() + int(engine.settings.reconcile * 1000)
+    )
+    with engine.store.transaction():
+        now = engine.now()
+        tasks.update(engine.store, lease, status="RUNNING", phase="DELETING", started_at=task.started_at or now)
+        chosen: list[int] = []
+        named = chunks.of_task(engine.store, task.id)
+        if named:
+            for chunk in named:
+                chosen.extend(machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id))
+        else:
+            candidates = instances.removable(engine.store, task.cluster_id)
+            chosen = [machine.id for machine in engine.random.sample(candidates, min(task.asked, len(candidates)))]
+            _plan(engine, task, template, chosen, batch, now)
+        instances.change_many(
+            chosen, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
+        )
+    engine.reach(faultpoints.SHRINK_PLANNED)
+
+
+def _plan(engine: Engine, task: Task, template: Template, chosen: Sequence[int], batch: int, now: int) -> None:
+    parts = [chosen[start : start + batch] for start in range(0, len(chosen), batch)]
+    ids = chunks.plan(engine.store, task.id, tasks.SHRINK, [len(part) for part in parts], template.placements[0], now)
+    for chunk_id, part in zip(ids, parts, strict=True):
+        instances.change_many(part, if_status=instances.RUNNING, delete_chunk_id=chunk_id)
+
+
+def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
+    with engine.store.transaction():
+        tasks.update(engine.store, lease)
+        for chunk in chunks.of_task(engine.store, task.id):
+            if chunk.status == chunks.PLANNED:
+                _spare(engine, chunk, {"error_class": "canceled", "reason": "the task was canceled"})
+
+
+def _spare(engine: Engine, chunk: Chunk, why: dict[str, object]) -> None:
+    """Gives the chunk's machines back to the cluster, inside a transaction that holds the task."""
+    machines = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+    for status in (instances.DELETING, instances.RUNNING):
+        instances.change_many(
+            machines, if_status=status, status=instances.RUNNING, deleting_at=0, delete_chunk_id=None, delete_sent_at=0
+        )
+    chunks.update(chunk.id, status=chunks.FAILED, finished_at=engine.now(), **why)
+
+
+def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> None:
+    provider = engine.clouds.provider(template.account_id)
+    machines = [
+        machine for machine in instances.of_delete_chunk(engine.store, chunk.id) if machine.status == instances.DELETING
+    ]
+    engine.reach(faultpoints.SHRINK_BEFORE_SENT)
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        chunks.update(
+            chunk.id,
+            status=chunks.SENT,
+            sent_at=chunk.sent_at or now,
+            last_sent_at=now,
+            next_at=now,
+            attempts=chunk.attempts + 1,
+        )
+    engine.reach(faultpoints.SHRINK_SENT)
+    try:
+        if machines:
+            with engine.limiter.call(template.account_id):
+                if lease.lost.is_set():
+                    raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
+                provider.delete_machines(template.region_id, [machine.instance_id for machine in machines])
+    except ProviderError as error:
+        _refused(engine, lease, chunk, error)
+        return
+    engine.reach(faultpoints.SHRINK_DELETED)
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now)
+        instances.change_many(
+            [machine.id for machine in machines],
+            if_status=instances.DELETING,
+            delete_sent_at=now,
+            tend_at=now,
+        )
+        watches.wake(template.account_id, template.region_id, now)
+    engine.reach(faultpoints.SHRINK_ACCEPTED)
+
+
+def _refused(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -> None:
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        first = chunk.sent_at or now
+        if error.kind in FOR_GOOD and chunk.attempts == 0:
+            _spare(engine, chunk, outcome.failure_of(error))
+        elif error.kind is not ErrorClass.THROTTLED and now - first > engine.settings.give_up * 1000:
+            # An attempt may have worked; the machines stay marked, and whoever tends them finds out.
+            failure = outcome.failure_of(error)
+            chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now, **failure)
+            machines = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+            instances.change_many(machines, if_status=instances.DELETING, tend_at=now)
+        else:
+            wait = int(error.retry_after * 1000) if error.retry_after else 0
+            chunks.update(
+                chunk.id,
+                next_at=max(now + wait, engine.backoff(first, now)),
+                **({"attempts": chunk.attempts} if error.kind is ErrorClass.THROTTLED else outcome.failure_of(error)),
+            )
+
+
+def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
+    counts = chunks.counts_of_task(engine.store, task.id, tasks.SHRINK)
+    now = engine.now()
+    for chunk in chunks.of_task(engine.store, task.id):
+        if chunk.status != chunks.ACCEPTED:
+            continue
+        count = counts.get(chunk.id, ChunkCounts())
+        with engine.store.transaction():
+            if count.deleted >= count.accepted:
+                tasks.update(engine.store, lease)
+                chunks.update(chunk.id, status=chunks.DONE, finished_at=now)
+            elif now - chunk.accepted_at > engine.settings.give_up * 1000:
+                tasks.update(engine.store, lease)
+                left = count.accepted - count.deleted
+                chunks.update(
+                    chunk.id,
+                    status=chunks.FAILED,
+                    finished_at=now,
+                    error_class=chunk.error_class or outcome.REASONS[ErrorClass.UNAVAILABLE],
+                    reason=f"{chunk.reason} The cloud has not confirmed the deletion of {left} machines; "
+                    "it goes on being asked.".strip(),
+                )
+
+
+def _next_step(engine: Engine, task: Task, lease: Lease, waiting: list[Chunk]) -> int:
+    now = engine.now()
+    unsent = [chunk for chunk in waiting if chunk.status in (chunks.PLANNED, chunks.SENT)]
+    if not unsent:
+        phase, at = "DELETING", now + int(engine.settings.poll_limit * 1000)  # woken as soon as a machine has gone
+    else:
+        at = max(now, min(chunk.next_at for chunk in unsent))
+        phase = "DELETING" if at <= now else "WAITING"
+    with engine.store.transaction():
+        tasks.update(engine.store, lease, phase=phase)
+    return at
+
+
+def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> None:
+    engine.reach(faultpoints.SHRINK_BEFORE_FINISH)
+    with engine.store.transaction():
+        tasks.update(engine.store, lease)
+        counts = chunks.counts_of_task(engine.store, task.id, tasks.SHRINK)
+        deleted = sum(count.deleted for count in counts.values())
+        result = outcome.of_task(task, ledger, deleted)
+        planned = sum(chunk.asked for chunk in ledger)
+        reason, error_class = result.reason, result.error_class
+        if planned < task.asked and not task.cancel:
+            short = f"only {planned} machines were running"
+            reason, error_class = (f"{reason}; {short}" if reason else short), error_class or "conflict"
+        tasks.update(
+            engine.store,
+            lease,
+            status=result.status,
+            reason=reason,
+            error_class=error_class,
+            phase="FINISHED",
+            finished_at=engine.now(),
+            queue_at=None,
+        )
+    engine.reach(faultpoints.SHRINK_FINISHED)

@@ -1,0 +1,210 @@
+"""Asks the cloud about every machine whose state is not settled, in bulk, and records what it says.
+
+That a machine is gone is believed only from good, complete answers, several in a row, and never from a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from threading import Lock
+
+import structlog
+
+from bridgx_server.providers.base import Machine, MachineState, Provider
+from bridgx_server.providers.errors import ProviderError
+from bridgx_server.scaling import faultpoints
+from bridgx_server.scaling.engine import Engine
+from bridgx_server.scaling.parallel import in_parallel
+from bridgx_server.store import instances, leases, tasks, watches
+from bridgx_server.store.instances import Tended
+from bridgx_server.store.leases import Lease
+from bridgx_server.store.watches import Watch
+
+ROUND = 1000  # machines asked about in one round
+ABSENCES = 3  # good answers in a row without a machine, before it counts as gone
+DELETED_ABSENCES = 2  # the same for one that we have deleted
+RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect is asked for again
+
+log = structlog.get_logger("bridgx.tend")
+
+
+@dataclass
+class _Round:
+    """What one round has learnt. Batches run side by side, so adding takes the lock."""
+
+    seen: dict[int, Machine | None] = field(default_factory=dict)
+    failure: ProviderError | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
+    """One round over the machines that are due; returns the failure of a call, if one failed.
+
+    Raises:
+        LeaseLost: another worker holds the watch.
+        ProviderError: the account's adapter cannot be had.
+    """
+    due = instances.due(engine.store, watch.account_id, watch.region_id, engine.now(), ROUND)
+    if not due:
+        return None
+    provider = engine.clouds.provider(watch.account_id)
+    known = _Round()
+    size = provider.limits.describe_batch
+    batches = [due[start : start + size] for start in range(0, len(due), size)]
+    in_parallel(engine.calls, [partial(_ask, engine, provider, watch, batch, known) for batch in batches])
+    engine.reach(faultpoints.TEND_DESCRIBED)
+    _record(engine, lease, [machine for machine in due if machine.id in known.seen], known.seen)
+    engine.reach(faultpoints.TEND_RECORDED)
+    unsent = [machine for machine in _to_delete(engine, watch, due) if _delete_is_due(engine, machine)]
+    failure = _delete(engine, provider, watch, lease, unsent)
+    return known.failure or failure
+
+
+def _ask(engine: Engine, provider: Provider, watch: Watch, batch: Sequence[Tended], known: _Round) -> None:
+    try:
+        with engine.limiter.call(watch.account_id):
+            answer = provider.describe_machines(watch.region_id, [machine.instance_id for machine in batch])
+    except ProviderError as error:
+        with known.lock:
+            known.failure = error
+        return
+    states = {machine.instance_id: machine for machine in answer}
+    with known.lock:
+        known.seen.update((machine.id, states.get(machine.instance_id)) for machine in batch)
+
+
+def _record(engine: Engine, lease: Lease, due: Sequence[Tended], seen: dict[int, Machine | None]) -> None:
+    now = engine.now()
+    changes = [(machine, _verdict(engine, machine, seen[machine.id], now)) for machine in due]
+    settled = [machine for machine, change in changes if "status" in change]
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        # Tasks are locked before machines, as everywhere.
+        tasks.wake(instances.tasks_waiting_for(engine.store, settled), now)
+        for machine, change in changes:
+            instances.change(machine.id, if_status=machine.status, **change)
+
+
+def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -> dict[str, object]:
+    """The columns that the cloud's answer changes. ``status`` is among them only where it changes."""
+    if state is None:
+        return _absent(engine, machine, now)
+    found: dict[str, object] = {"absences": 0}
+    if state.private_ip:
+        found["ip_inner"] = state.private_ip
+    if state.public_ip:
+        found["ip_outer"] = state.public_ip
+    if state.state is MachineState.DELETED:
+        return {**found, **_gone(machine, now, "the cloud has deleted it")}
+    if machine.status == instances.DELETING:
+        return {**found, "tend_at": _next_look(engine, machine.deleting_at, now)}
+    if machine.status == instances.RUNNING:
+        settled = bool(machine.ip_inner or state.private_ip)
+        return {**found, "tend_at": None if settled else _next_look(engine, machine.running_at, now)}
+    return {**found, **_booting(engine, machine, state, now)}
+
+
+def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[str, object]:
+    if state.state is MachineState.RUNNING:
+        started = _milliseconds(state.started_at) or now
+        return {
+            "status": instances.RUNNING,
+            "running_at": min(max(started, machine.created_at), now),
+            # Some clouds say running before the address is known.
+            "tend_at": None if state.private_ip else _next_look(engine, machine.created_at, now),
+        }
+    why = ""
+    if state.state is MachineState.FAILED:
+        why = f"the cloud could not start it: {state.reason}" if state.reason else "the cloud could not start it"
+    elif now - machine.created_at > engine.settings.boot_timeout * 1000:
+        why = f"it did not run within {engine.settings.boot_timeout:g} s"
+    if why:
+        return {"status": instances.DELETING, "reason": why, "deleting_at": now, "tend_at": now}
+    return {"tend_at": _next_look(engine, machine.created_at, now)}
+
+
+def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
+    first = machine.absent_at if machine.absences else now
+    counted: dict[str, object] = {"absences": machine.absences + 1, "absent_at": first}
+    may_be_hidden = now - machine.created_at < engine.settings.visibility * 1000
+    needed = DELETED_ABSENCES if machine.status == instances.DELETING else ABSENCES
+    if may_be_hidden or machine.absences + 1 < needed:
+        return {**counted, "tend_at": now + int(engine.settings.poll * 1000)}
+    return {**counted, **_gone(machine, first, "the cloud knows it no more")}
+
+
+def _gone(machine: Tended, at: int, reason: str) -> dict[str, object]:
+    if machine.status == instances.DELETING:
+        return {"status": instances.DELETED, "gone_at": at, "tend_at": None}
+    return {"status": instances.LOST, "gone_at": at, "tend_at": None, "reason": reason}
+
+
+def _next_look(engine: Engine, since: int, now: int) -> int:
+    seconds = min(max((now - since) / 10_000, engine.settings.poll), engine.settings.poll_limit)
+    return now + int(1000 * seconds)
+
+
+def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended]) -> list[Tended]:
+    now_known = instances.known_in(
+        engine.store, watch.account_id, watch.region_id, [machine.instance_id for machine in due]
+    )
+    return [machine for machine in now_known.values() if machine.status == instances.DELETING]
+
+
+def _delete_is_due(engine: Engine, machine: Tended) -> bool:
+    if not machine.delete_sent_at:
+        return True
+    return engine.now() - machine.delete_sent_at > RESEND_DELETE * 1000
+
+
+def _delete(
+    engine: Engine, provider: Provider, watch: Watch, lease: Lease, machines: Sequence[Tended]
+) -> ProviderError | None:
+    size = provider.limits.delete_batch
+    for start in range(0, len(machines), size):
+        batch = machines[start : start + size]
+        try:
+            with engine.limiter.call(watch.account_id):
+                if lease.lost.is_set():
+                    raise leases.LeaseLost(f"watch {watch.id} is held by another worker")
+                provider.delete_machines(watch.region_id, [machine.instance_id for machine in batch])
+        except ProviderError as error:
+            log.warning("deletion refused", machines=len(batch), error_class=error.kind.value, code=error.vendor_code)
+            return error
+        engine.reach(faultpoints.TEND_DELETED)
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            now = engine.now()
+            ids = [machine.id for machine in batch]
+            instances.change_many(ids, if_status=instances.DELETING, delete_sent_at=now)
+        engine.reach(faultpoints.TEND_DELETE_RECORDED)
+    return None
+
+
+def run(engine: Engine, watch: Watch, lease: Lease) -> None:
+    """Tends what is due and gives the watch back. Raises LeaseLost when another worker holds it."""
+    failure: ProviderError | None
+    try:
+        failure = tend(engine, watch, lease)
+    except ProviderError as error:
+        failure = error
+    not_before = 0
+    if failure is not None:
+        log.warning(
+            "cloud not asked",
+            account_id=watch.account_id,
+            region_id=watch.region_id,
+            error_class=failure.kind.value,
+            code=failure.vendor_code,
+            request_id=failure.request_id,
+        )
+        wait = failure.retry_after or engine.settings.poll
+        not_before = engine.now() + int(1000 * wait * engine.random.uniform(1.0, 2.0))
+    watches.release(engine.store, lease, watch, not_before=not_before)
+
+
+def _milliseconds(moment: datetime | None) -> int:
+    return 0 if moment is None else int(moment.timestamp() * 1000)
