@@ -1,6 +1,7 @@
 """The worker: claims tasks and watches from the store and carries them on, in threads of this process.
 
-Any number of workers may share one database. One that dies leaves its leases to run out; one that stops gives them back.
+Any number of workers may share one database. One that dies leaves its leases to run out; one that
+stops gives them back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bridgx_server.store.leases import Lease, LeaseLost
 from bridgx_server.store.tasks import Task
 from bridgx_server.store.watches import Watch
 
+SHORTEST_IDLE = 0.1  # seconds; what is due but held by another does not keep the dispatcher busy
 RETRY = 5.0  # seconds until work that failed for a reason of our own is taken up again
 
 log = structlog.get_logger("bridgx.worker")
@@ -33,35 +35,40 @@ class Worker:
         self._owner = owner
         self._lease_ms = int(engine.settings.lease * 1000)
         self._stopping = threading.Event()
+        self._stopped = threading.Event()
         self._wake = threading.Event()
         self._held: dict[int, Lease] = {}
-        self._lock = threading.Lock()
+        self._idle = threading.Condition()
         self._task_places = threading.Semaphore(engine.settings.tasks_at_once)
         self._watch_places = threading.Semaphore(engine.settings.watches_at_once)
         self._pool = ThreadPoolExecutor(
             engine.settings.tasks_at_once + engine.settings.watches_at_once, thread_name_prefix="bridgx-work"
         )
-        self._threads = [
-            threading.Thread(target=self._dispatch, name="bridgx-dispatch", daemon=True),
-            threading.Thread(target=self._renew, name="bridgx-renew", daemon=True),
-        ]
+        self._dispatcher = threading.Thread(target=self._dispatch, name="bridgx-dispatch", daemon=True)
+        self._renewer = threading.Thread(target=self._renew, name="bridgx-renew", daemon=True)
 
     def start(self) -> None:
         """Begins to claim work."""
-        for thread in self._threads:
-            thread.start()
+        self._dispatcher.start()
+        self._renewer.start()
 
     def wake(self) -> None:
         """Says that there is new work, so that it begins at once."""
         self._wake.set()
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Claims nothing more, lets the steps under way end, for at most ``timeout`` seconds, and gives leases back."""
+        """Claims nothing more, and lets the steps under way end and give their leases back.
+
+        Steps that take longer than ``timeout`` seconds are left to themselves; their leases run out after the process.
+        """
         self._stopping.set()
         self._wake.set()
-        for thread in self._threads:
-            thread.join(timeout)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._dispatcher.join(timeout)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._idle:
+            self._idle.wait_for(lambda: not self._held, timeout)
+        self._stopped.set()
+        self._renewer.join(timeout)
 
     def _dispatch(self) -> None:
         while not self._stopping.is_set():
@@ -70,19 +77,17 @@ class Worker:
                 wait = 0.0 if claimed else self._idle_time()
             except (OperationalError, InterfaceError) as error:
                 log.error("database unavailable", error=type(error).__name__)
-                self._engine.store.drop_connection()
                 wait = self._engine.settings.idle
             if wait:
                 self._wake.wait(wait)
                 self._wake.clear()
-        self._engine.store.close()
 
     def _idle_time(self) -> float:
         due = [at for at in (tasks.next_due(self._engine.store), watches.next_due(self._engine.store)) if at]
         idle = self._engine.settings.idle * self._engine.random.uniform(0.8, 1.0)
         if not due:
             return idle
-        return min(max((min(due) - self._engine.now()) / 1000, 0.05), idle)
+        return min(max((min(due) - self._engine.now()) / 1000, SHORTEST_IDLE), idle)
 
     def _claim_task(self) -> bool:
         if not self._task_places.acquire(blocking=False):
@@ -115,12 +120,13 @@ class Worker:
         return True
 
     def _submit(self, lease: Lease, places: threading.Semaphore, step: Callable[[], None]) -> None:
-        with self._lock:
+        with self._idle:
             self._held[id(lease)] = lease
 
         def ended(future: Future[None]) -> None:
-            with self._lock:
+            with self._idle:
                 self._held.pop(id(lease), None)
+                self._idle.notify_all()
             places.release()
             self._wake.set()
 
@@ -135,7 +141,6 @@ class Worker:
         except (OperationalError, InterfaceError) as error:
             # The row stays ours until the lease runs out; then it is taken up again.
             log.error("database failed", error=type(error).__name__, **where)
-            self._engine.store.drop_connection()
 
     def _run_task(self, task: Task, lease: Lease) -> None:
         advance = expand.advance if task.action == tasks.EXPAND else shrink.advance
@@ -183,13 +188,11 @@ class Worker:
         watches.release(self._engine.store, lease, watch, reconcile_at=at)
 
     def _renew(self) -> None:
-        while not self._stopping.wait(self._engine.settings.lease / 3):
-            with self._lock:
+        while not self._stopped.wait(self._engine.settings.lease / 3):
+            with self._idle:
                 held = list(self._held.values())
             for lease in held:
                 try:
                     leases.renew(self._engine.store, lease, self._engine.now() + self._lease_ms)
                 except (OperationalError, InterfaceError) as error:
                     log.error("lease not renewed", error=type(error).__name__)
-                    self._engine.store.drop_connection()
-        self._engine.store.close()

@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from peewee import Database, InterfaceError, MySQLDatabase, OperationalError, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, InterfaceError, OperationalError, SqliteDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase, PooledPostgresqlDatabase
 
 from bridgx_server.store.models import database_proxy
 
 CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
 CONNECT_TIMEOUT = 10  # seconds
 BUSY_TIMEOUT = 30.0  # seconds that a writer on SQLite waits for the other
+
+POOL_SIZE = 24  # connections of one process to a database server
+POOL_TIMEOUT = 30  # seconds that a thread waits for one of them
+
+_POOL = {"max_connections": POOL_SIZE, "timeout": POOL_TIMEOUT, "stale_timeout": 600}
 
 _CLOCKS = {
     "postgresql": "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -29,7 +35,10 @@ class InvalidDatabaseUrl(ValueError):
 
 
 class Store:
-    """One process's way to its database. Every thread has a connection of its own.
+    """One process's way to its database.
+
+    A thread has a connection for as long as it is inside :meth:`connection` or :meth:`transaction`; on a database
+    server they come from a pool.
 
     SQLite is written by one transaction at a time, each begun IMMEDIATE, since one that upgrades from reading to
     writing deadlocks; PostgreSQL and MySQL run READ COMMITTED.
@@ -51,35 +60,54 @@ class Store:
         self._offset = 0
         self._offset_until = float("-inf")
         self._offset_lock = threading.Lock()
+        self._depth = threading.local()
         database_proxy.initialize(self.database)
 
     def close(self) -> None:
-        """Closes this thread's connection."""
-        self.database.close()
+        """Closes every connection; one in use by another thread breaks."""
+        if self.dialect == "sqlite":
+            self.database.close()
+        else:
+            self.database.close_all()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """One transaction, committed at the end of the block and rolled back by an exception.
-
-        A connection that broke is dropped, so that the next use makes a new one.
-        """
+        """One transaction, committed at the end of the block and rolled back by an exception; may be nested."""
         with self.connection(), self.database.atomic():
             yield
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[None]:
-        """Reads and single statements, each on its own."""
+        """Reads and single statements, each on its own.
+
+        A connection that broke is dropped, so that the next use makes a new one.
+
+        Raises:
+            peewee.OperationalError: the database cannot be reached, or no connection of the pool became free.
+        """
+        depth = getattr(self._depth, "value", 0)
+        self._depth.value = depth + 1
         try:
             yield
         except (OperationalError, InterfaceError):
-            if not self.database.in_transaction():
-                self.drop_connection()
+            if depth == 0:
+                self._drop_connection()
             raise
+        except MaxConnectionsExceeded as error:
+            raise OperationalError(str(error)) from error
+        finally:
+            self._depth.value = depth
+            if depth == 0 and self.dialect != "sqlite":
+                self.database.close()
 
-    def drop_connection(self) -> None:
-        """Forgets this thread's connection, whatever state it is in."""
+    def _drop_connection(self) -> None:
         with contextlib.suppress(Exception):
-            self.database.close()
+            if self.dialect == "sqlite":
+                self.database.close()
+            else:
+                # What broke this one has most likely broken the idle ones too.
+                self.database.manual_close()
+                self.database.close_idle()
 
     def ping(self) -> None:
         """Asks the database for nothing; raises peewee.OperationalError when it cannot answer."""
@@ -126,7 +154,7 @@ def _open(url: str) -> tuple[str, Database]:
     if scheme in ("postgresql", "postgres"):
         options["port"] = parts.port or 5432
         options.setdefault("connect_timeout", CONNECT_TIMEOUT)
-        return "postgresql", PostgresqlDatabase(name, prefer_psycopg3=True, **options)
+        return "postgresql", PooledPostgresqlDatabase(name, **_POOL, prefer_psycopg3=True, **options)
     return "mysql", _mysql(name, parts.port or 3306, options)
 
 
@@ -134,8 +162,9 @@ def _mysql(name: str, port: int, options: dict[str, Any]) -> Database:
     from pymysql.constants import CLIENT
 
     options.setdefault("connect_timeout", CONNECT_TIMEOUT)
-    return MySQLDatabase(
+    return PooledMySQLDatabase(
         name,
+        **_POOL,
         port=port,
         charset="utf8mb4",
         # Guards count the rows that an UPDATE found; without this flag MySQL counts those it changed.

@@ -1,0 +1,87 @@
+"""What can go wrong here, as exceptions that carry data. Failures of a cloud are ProviderError.
+
+The errors interceptor alone turns them into gRPC statuses; nobody above it catches them to rephrase them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field that was refused. ``field`` is its JSON path (``network_config.subnet_id``), ``message`` says why."""
+
+    field: str
+    message: str
+
+
+class BridgXError(Exception):
+    """A request that cannot be fulfilled. ``reason`` is a word of ErrorReason in lower case."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class InvalidFields(BridgXError):
+    """Fields that are missing, malformed, or name what does not exist."""
+
+    def __init__(self, fields: Sequence[FieldError]) -> None:
+        super().__init__("param_invalid", "; ".join(f"{error.field}: {error.message}" for error in fields))
+        self.fields = tuple(fields)
+
+
+class InvalidField(InvalidFields):
+    """One such field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__([FieldError(field, message)])
+
+
+class NotFound(BridgXError):
+    """``kind`` is cluster, vpc, subnet, security_group, task, instance or account."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind}_not_found", f"there is no {kind.replace('_', ' ')} {name}")
+        self.kind = kind
+        self.name = name
+
+
+class AlreadyExists(BridgXError):
+    """``kind`` is cluster or account."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind}_already_exists", f"there is already a {kind} {name}")
+        self.kind = kind
+        self.name = name
+
+
+class Conflict(BridgXError):
+    """The state of things stands against it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("conflict", message)
+
+
+class QuotaExceeded(BridgXError):
+    """More machines than the cluster's quota allows."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("quota_exceeded", message)
+
+
+class TokenInvalid(BridgXError):
+    """No bearer token, or one that is not known."""
+
+    def __init__(self, message: str = "a valid bearer token is required") -> None:
+        super().__init__("token_invalid", message)
+
+
+class PermissionDenied(BridgXError):
+    """The caller may not do this."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("permission_denied", message)

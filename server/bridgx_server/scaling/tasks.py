@@ -1,0 +1,272 @@
+"""Expands and shrinks as the API sees them: asked for, described, canceled. Nothing here waits for a cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridgx_server.errors import Conflict, FieldError, InvalidField, InvalidFields, NotFound, QuotaExceeded
+from bridgx_server.store import chunks, instances, tasks
+from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
+from bridgx_server.store.database import Store
+from bridgx_server.store.instances import Tended
+from bridgx_server.store.models import ClusterRow, InstanceRow
+from bridgx_server.store.tasks import Task
+
+NAMED_BATCH = 100  # machines of a shrink by address in one chunk; every cloud deletes as many in one call
+
+
+@dataclass(frozen=True)
+class ChunkView:
+    """A chunk with its counts. Times are ms since the epoch, 0 where nothing has happened."""
+
+    chunk_id: str
+    index: int
+    zone_id: str
+    instance_type: str
+    asked: int
+    accepted: int
+    running: int
+    failed: int
+    status: str
+    reason: str
+    error_class: str
+    vendor_code: str
+    vendor_request_id: str
+    planned_at: int
+    sent_at: int
+    accepted_at: int
+    finished_at: int
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task with its counts: asked = running + failed + pending, or deleted + failed + pending for a shrink."""
+
+    task_id: int
+    task_name: str
+    task_action: str
+    status: str
+    cluster_name: str
+    created_at: int
+    created_by: str
+    started_at: int
+    finished_at: int
+    execute_time: int
+    asked: int
+    pending: int
+    running: int
+    failed: int
+    deleted: int
+    phase: str
+    reason: str
+    error_class: str
+    provider: str
+    chunks: tuple[ChunkView, ...]
+
+
+def submit_expand(store: Store, *, cluster_name: str, task_name: str, count: int, caller: str) -> int:
+    """Queues an expand of ``count`` machines and returns the task's id.
+
+    Raises:
+        NotFound: no such cluster.
+        QuotaExceeded: the cluster would have more machines than its quota.
+    """
+    with store.transaction():
+        cluster = _locked_cluster(store, cluster_name)
+        used = instances.in_use(store, cluster.id)
+        coming = sum(_outstanding(store, task) for task in tasks.open_tasks_of(store, cluster.id))
+        if used + coming + count > cluster.max_machines:
+            underway = f" and {coming} on their way" if coming else ""
+            raise QuotaExceeded(
+                f"cluster {cluster_name} may have {cluster.max_machines} machines; it has {used}{underway}, "
+                f"so {count} more are too many"
+            )
+        return _queue(cluster, task_name, tasks.EXPAND, count, caller, store.now())
+
+
+def submit_shrink(
+    store: Store, *, cluster_name: str, task_name: str, count: int, ips: Sequence[str], caller: str
+) -> int:
+    """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips``, and returns the task's id.
+
+    Machines that are named are set aside at once, so that no other shrink takes them.
+
+    Raises:
+        NotFound: no such cluster.
+        InvalidFields: an address is no running machine of the cluster, or there are not as many machines as ``count``.
+    """
+    with store.transaction():
+        cluster = _locked_cluster(store, cluster_name)
+        now = store.now()
+        if not ips:
+            _check_count(store, cluster, count)
+            return _queue(cluster, task_name, tasks.SHRINK, count, caller, now)
+        if count and count != len(ips):
+            raise InvalidField(
+                "count", f"is {count}, but ips names {len(ips)} machines; leave it out or let them agree"
+            )
+        named = _named(store, cluster, ips)
+        task_id = _queue(cluster, task_name, tasks.SHRINK, len(named), caller, now)
+        _set_aside(store, cluster, task_id, named, now)
+        return task_id
+
+
+def cancel(store: Store, task_id: int, created_machines: str) -> str:
+    """Asks for a task's end and returns its status: CANCELED if it had not begun, else RUNNING.
+
+    ``created_machines`` is ``keep`` or ``delete``; empty means keep.
+
+    Raises:
+        NotFound: no such task.
+        Conflict: it has ended already.
+    """
+    with store.transaction():
+        task = tasks.get(store, task_id)
+        if task is None:
+            raise NotFound("task", str(task_id))
+        if not tasks.request_cancel(task_id, created_machines or "keep", store.now()):
+            if task.status == "CANCELED":
+                return task.status
+            raise Conflict(f"task {task_id} has ended with {task.status}")
+    return "RUNNING"
+
+
+def describe(store: Store, task_id: int) -> TaskView:
+    """A task with its chunks and counts, all of one moment. Raises NotFound."""
+    with store.transaction():
+        task = tasks.get(store, task_id)
+        if task is None:
+            raise NotFound("task", str(task_id))
+        ledger = chunks.of_task(store, task_id)
+        counts = chunks.counts_of_task(store, task_id, task.action)
+        now = store.now()
+    return _view(task, ledger, counts, now)
+
+
+def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], now: int) -> TaskView:
+    none = ChunkCounts()
+    expands = task.action == tasks.EXPAND
+    views = tuple(_chunk_view(chunk, counts.get(chunk.id, none), expands) for chunk in ledger)
+    done = sum(count.ran if expands else count.deleted for count in counts.values())
+    open_ones = task.finished_at == 0
+    failed = task.asked - done if not open_ones else sum(view.failed for view in views)
+    end = task.finished_at or now
+    return TaskView(
+        task_id=task.id,
+        task_name=task.name,
+        task_action=task.action,
+        status=task.status,
+        cluster_name=task.cluster_name,
+        created_at=task.created_at,
+        created_by=task.created_by,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        execute_time=max(end - task.started_at, 0) // 1000 if task.started_at else 0,
+        asked=task.asked,
+        pending=max(task.asked - done - failed, 0) if open_ones else 0,
+        running=done if expands else 0,
+        failed=max(failed, 0),
+        deleted=0 if expands else done,
+        phase=task.phase,
+        reason=task.reason,
+        error_class=task.error_class,
+        provider=task.provider,
+        chunks=views,
+    )
+
+
+def _chunk_view(chunk: Chunk, count: ChunkCounts, expands: bool) -> ChunkView:
+    ended = chunk.status in (chunks.DONE, chunks.FAILED)
+    done = count.ran if expands else count.deleted
+    return ChunkView(
+        chunk_id=chunk.token,
+        index=chunk.position,
+        zone_id=chunk.zone_id,
+        instance_type=chunk.instance_type,
+        asked=chunk.asked,
+        accepted=count.accepted if chunk.accepted_at else 0,
+        running=count.ran if expands else 0,
+        failed=max(chunk.asked - chunk.moved - done, 0) if ended else 0,
+        status=chunk.status,
+        reason=chunk.reason,
+        error_class=chunk.error_class,
+        vendor_code=chunk.vendor_code,
+        vendor_request_id=chunk.vendor_request_id,
+        planned_at=chunk.planned_at,
+        sent_at=chunk.sent_at,
+        accepted_at=chunk.accepted_at,
+        finished_at=chunk.finished_at,
+    )
+
+
+def _queue(cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int) -> int:
+    return tasks.add(name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now).id
+
+
+def _locked_cluster(store: Store, name: str) -> ClusterRow:
+    # Locked, so that tasks of one cluster get their numbers in the order in which they can be seen.
+    query = ClusterRow.select().where(ClusterRow.name == name)
+    row = (query if store.dialect == "sqlite" else query.for_update()).first()
+    if row is None:
+        raise NotFound("cluster", name)
+    return row
+
+
+def _outstanding(store: Store, task: Task) -> int:
+    """Machines of an expand that are not in the inventory yet and may still come."""
+    if task.action != tasks.EXPAND or task.cancel:
+        return 0
+    return max(task.asked - instances.recorded_of_task(store, task.id), 0)
+
+
+def _check_count(store: Store, cluster: ClusterRow, count: int) -> None:
+    there = len(instances.removable(store, cluster.id, with_pending=True))
+    spoken_for = 0
+    for task in tasks.open_tasks_of(store, cluster.id):
+        there += _outstanding(store, task)
+        if task.action == tasks.SHRINK and task.status == "INIT" and not chunks.of_task(store, task.id):
+            spoken_for += task.asked
+    free = max(there - spoken_for, 0)
+    if count > free:
+        raise InvalidField("count", f"is {count}, but cluster {cluster.name} has {free} machines to delete")
+
+
+def _named(store: Store, cluster: ClusterRow, ips: Sequence[str]) -> list[Tended]:
+    by_ip: dict[str, Tended] = {}
+    for machine in instances.removable(store, cluster.id):
+        for ip in (machine.ip_inner, machine.ip_outer):
+            if ip:
+                by_ip[ip] = machine
+    errors = [
+        FieldError(f"ips[{index}]", f"{ip} is no running machine of cluster {cluster.name}")
+        for index, ip in enumerate(ips)
+        if ip not in by_ip
+    ]
+    if errors:
+        raise InvalidFields(errors)
+    chosen: dict[int, Tended] = {}
+    for index, ip in enumerate(ips):
+        machine = by_ip[ip]
+        if machine.id in chosen:
+            raise InvalidField(f"ips[{index}]", f"{ip} is machine {machine.instance_id}, which ips names already")
+        chosen[machine.id] = machine
+    return list(chosen.values())
+
+
+def _set_aside(store: Store, cluster: ClusterRow, task_id: int, named: Sequence[Tended], now: int) -> None:
+    parts = [named[start : start + NAMED_BATCH] for start in range(0, len(named), NAMED_BATCH)]
+    place = Placement(0, cluster.zone_id, cluster.subnet_id, cluster.instance_type)
+    ids = chunks.plan(store, task_id, tasks.SHRINK, [len(part) for part in parts], place, now)
+    for chunk_id, part in zip(ids, parts, strict=True):
+        taken = (
+            InstanceRow.update(delete_chunk_id=chunk_id)
+            .where(
+                InstanceRow.id.in_([machine.id for machine in part])
+                & (InstanceRow.status == instances.RUNNING)
+                & InstanceRow.delete_chunk_id.is_null()
+            )
+            .execute()
+        )
+        if taken != len(part):
+            raise Conflict(f"machines of cluster {cluster.name} changed meanwhile; try again")
