@@ -72,8 +72,8 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
-    ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out of
-    stock is split in half until what there is has been taken.
+    ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
+    of stock is split in half until what there is has been taken.
     """
 
     create_batch: int

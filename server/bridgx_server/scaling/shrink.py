@@ -91,10 +91,10 @@ def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
         tasks.update(engine.store, lease)
         for chunk in chunks.of_task(engine.store, task.id):
             if chunk.status == chunks.PLANNED:
-                _spare(engine, chunk, {"error_class": "canceled", "reason": "the task was canceled"})
+                spare(engine, chunk, {"error_class": "canceled", "reason": "the task was canceled"})
 
 
-def _spare(engine: Engine, chunk: Chunk, why: dict[str, object]) -> None:
+def spare(engine: Engine, chunk: Chunk, why: dict[str, object]) -> None:
     """Gives the chunk's machines back to the cluster, inside a transaction that holds the task."""
     machines = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
     for status in (instances.DELETING, instances.RUNNING):
@@ -123,11 +123,13 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
         )
     engine.reach(faultpoints.SHRINK_SENT)
     try:
-        if machines:
+        size = provider.limits.delete_batch
+        for start in range(0, len(machines), size):
             with engine.limiter.call(template.account_id):
                 if lease.lost.is_set():
                     raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
-                provider.delete_machines(template.region_id, [machine.instance_id for machine in machines])
+                batch = [machine.instance_id for machine in machines[start : start + size]]
+                provider.delete_machines(template.region_id, batch)
     except ProviderError as error:
         _refused(engine, lease, chunk, error)
         return
@@ -152,7 +154,7 @@ def _refused(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -
         now = engine.now()
         first = chunk.sent_at or now
         if error.kind in FOR_GOOD and chunk.attempts == 0:
-            _spare(engine, chunk, outcome.failure_of(error))
+            spare(engine, chunk, outcome.failure_of(error))
         elif error.kind is not ErrorClass.THROTTLED and now - first > engine.settings.give_up * 1000:
             # An attempt may have worked; the machines stay marked, and whoever tends them finds out.
             failure = outcome.failure_of(error)

@@ -103,9 +103,7 @@ def submit_shrink(
             _check_count(store, cluster, count)
             return _queue(cluster, task_name, tasks.SHRINK, count, caller, now)
         if count and count != len(ips):
-            raise InvalidField(
-                "count", f"is {count}, but ips names {len(ips)} machines; leave it out or let them agree"
-            )
+            raise InvalidField("count", f"is {count}, but ips names {len(ips)} machines; leave it out or make it agree")
         named = _named(store, cluster, ips)
         task_id = _queue(cluster, task_name, tasks.SHRINK, len(named), caller, now)
         _set_aside(store, cluster, task_id, named, now)
@@ -207,7 +205,7 @@ def _queue(cluster: ClusterRow, name: str, action: str, count: int, caller: str,
 def _locked_cluster(store: Store, name: str) -> ClusterRow:
     # Locked, so that tasks of one cluster get their numbers in the order in which they can be seen.
     query = ClusterRow.select().where(ClusterRow.name == name)
-    row = (query if store.dialect == "sqlite" else query.for_update()).first()
+    row: ClusterRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
     if row is None:
         raise NotFound("cluster", name)
     return row

@@ -13,8 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import structlog
 from peewee import InterfaceError, OperationalError
 
-from bridgx_server.providers.errors import ProviderError
+from bridgx_server.providers.errors import ProviderError, Retry
 from bridgx_server.scaling import expand, outcome, reconcile, shrink, tend
+from bridgx_server.scaling.abandon import abandon
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.store import leases, tasks, watches
 from bridgx_server.store.leases import Lease, LeaseLost
@@ -147,7 +148,9 @@ class Worker:
         try:
             next_at = advance(self._engine, task, lease)
         except ProviderError as error:
-            log.warning("account not usable", task_id=task.id, error_class=error.kind.value)
+            log.warning("account not usable", task_id=task.id, error_class=error.kind.value, code=error.vendor_code)
+            if error.traits.retry is Retry.NEVER and abandon(self._engine, task, lease, error):
+                return
             self._postpone(task, lease, outcome.REASONS[error.kind], f"{error.message} {error.traits.next_step}")
         except (LeaseLost, OperationalError, InterfaceError):
             raise
