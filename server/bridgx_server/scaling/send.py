@@ -45,7 +45,8 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
         if canceled or not remembered or _tired(engine, chunk):
             _believe_lookup(engine, lease, template, chunk, known, ask_anew=not remembered and not canceled)
             return
-    _mark_sent(engine, lease, chunk)
+    if not _mark_sent(engine, lease, chunk):
+        return
     try:
         request = _request(engine, template, chunk)
         provider.check_machines(request)
@@ -83,20 +84,13 @@ def _request(engine: Engine, template: Template, chunk: Chunk) -> CreateMachines
     )
 
 
-def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> None:
+def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> bool:
     engine.reach(faultpoints.EXPAND_BEFORE_SENT)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        now = engine.now()
-        chunks.update(
-            chunk.id,
-            status=chunks.SENT,
-            sent_at=chunk.sent_at or now,
-            last_sent_at=now,
-            next_at=now,
-            attempts=chunk.attempts + 1,
-        )
+        marked = chunks.mark_sent(chunk, engine.now())
     engine.reach(faultpoints.EXPAND_SENT)
+    return marked
 
 
 def _find(engine: Engine, provider: Provider, template: Template, chunk: Chunk) -> tuple[str, ...]:

@@ -112,16 +112,10 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
     engine.reach(faultpoints.SHRINK_BEFORE_SENT)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        now = engine.now()
-        chunks.update(
-            chunk.id,
-            status=chunks.SENT,
-            sent_at=chunk.sent_at or now,
-            last_sent_at=now,
-            next_at=now,
-            attempts=chunk.attempts + 1,
-        )
+        marked = chunks.mark_sent(chunk, engine.now())
     engine.reach(faultpoints.SHRINK_SENT)
+    if not marked:
+        return
     try:
         size = provider.limits.delete_batch
         for start in range(0, len(machines), size):

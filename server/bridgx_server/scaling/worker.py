@@ -77,7 +77,7 @@ class Worker:
                 claimed = self._claim_task() | self._claim_watch()
                 wait = 0.0 if claimed else self._idle_time()
             except (OperationalError, InterfaceError) as error:
-                log.error("database unavailable", error=type(error).__name__)
+                log.error("database unavailable", error=f"{type(error).__name__}: {error}")
                 wait = self._engine.settings.idle
             if wait:
                 self._wake.wait(wait)
@@ -141,7 +141,7 @@ class Worker:
             log.warning("lease lost", **where)
         except (OperationalError, InterfaceError) as error:
             # The row stays ours until the lease runs out; then it is taken up again.
-            log.error("database failed", error=type(error).__name__, **where)
+            log.error("database failed", error=f"{type(error).__name__}: {error}", **where)
 
     def _run_task(self, task: Task, lease: Lease) -> None:
         advance = expand.advance if task.action == tasks.EXPAND else shrink.advance
@@ -198,4 +198,4 @@ class Worker:
                 try:
                     leases.renew(self._engine.store, lease, self._engine.now() + self._lease_ms)
                 except (OperationalError, InterfaceError) as error:
-                    log.error("lease not renewed", error=type(error).__name__)
+                    log.error("lease not renewed", error=f"{type(error).__name__}: {error}")

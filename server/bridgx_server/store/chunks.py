@@ -133,6 +133,24 @@ def update(chunk_id: int, **changes: object) -> None:
     ChunkRow.update(**changes).where(ChunkRow.id == chunk_id).execute()
 
 
+def mark_sent(chunk: Chunk, now: int) -> bool:
+    """Writes, before the cloud is asked, that it may have been; inside a transaction that holds the task.
+
+    False, and it must not be asked, when another step of the task has settled the chunk meanwhile.
+    """
+    return bool(
+        ChunkRow.update(
+            status=SENT,
+            sent_at=chunk.sent_at or now,
+            last_sent_at=now,
+            next_at=now,
+            attempts=chunk.attempts + 1,
+        )
+        .where((ChunkRow.id == chunk.id) & (ChunkRow.status == chunk.status))
+        .execute()
+    )
+
+
 def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCounts]:
     """What became of the machines of each chunk of a task, by chunk id."""
     column = InstanceRow.delete_chunk_id if action == "SHRINK" else InstanceRow.chunk_id

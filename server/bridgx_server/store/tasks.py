@@ -102,9 +102,10 @@ def claim(store: Store, owner: str, lease_ms: int) -> tuple[Task, Lease] | None:
 
 
 def update(store: Store, lease: Lease, **changes: object) -> None:
-    """Changes the held task, inside the caller's transaction."""
+    """Changes the held task, or only makes sure that it is held, inside the caller's transaction."""
     leases.hold(store, lease)
-    TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
+    if changes:
+        TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
 
 
 def release(store: Store, lease: Lease, queue_at: int | None, *, phase: str = "") -> None:

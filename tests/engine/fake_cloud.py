@@ -1,0 +1,122 @@
+"""A cloud in memory, behind the Provider seam: for what the engine must do whatever a cloud does, without a wire.
+
+What it answers can be scripted: `fail_next` makes the next calls of an operation raise, before or after the effect.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridgx_server.providers.base import CreatedMachines, CreateMachines, Limits, Machine, MachineState
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+
+
+@dataclass
+class _Script:
+    error: ProviderError
+    after_effect: bool
+
+
+@dataclass
+class FakeCloud:
+    """`stock` is what is left by zone; `boots` says whether a machine comes to run at once."""
+
+    name: str = "AlibabaCloud"
+    limits: Limits = field(default_factory=lambda: Limits(create_batch=10, describe_batch=10, delete_batch=10))
+    stock: dict[str, int] = field(default_factory=dict)
+    boots: Callable[[int], bool] = lambda index: True
+    fails: Callable[[int], bool] = lambda index: False
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, CreatedMachines] = field(default_factory=dict)
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
+    scripts: dict[str, list[_Script]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def fail_next(
+        self, operation: str, kind: ErrorClass, times: int = 1, *, after_effect: bool = False, code: str = "Scripted"
+    ) -> None:
+        error = ProviderError(kind, f"scripted {kind}", provider=self.name, operation=operation, vendor_code=code)
+        self.scripts.setdefault(operation, []).extend([_Script(error, after_effect)] * times)
+
+    def alive(self) -> dict[str, dict[str, Any]]:
+        with self.lock:
+            return {key: value for key, value in self.machines.items() if value["state"] is not MachineState.DELETED}
+
+    def _scripted(self, operation: str) -> _Script | None:
+        scripts = self.scripts.get(operation)
+        return scripts.pop(0) if scripts else None
+
+    def check_machines(self, request: CreateMachines) -> None:
+        pass
+
+    def create_machines(self, request: CreateMachines) -> CreatedMachines:
+        with self.lock:
+            self.calls.append(("create", request))
+            script = self._scripted("create")
+            if script and not script.after_effect:
+                raise script.error
+            answer = self.answers.get(request.token)
+            if answer is None:
+                answer = self._create(request)
+                self.answers[request.token] = answer
+            if script:
+                raise script.error
+            return answer
+
+    def _create(self, request: CreateMachines) -> CreatedMachines:
+        left = self.stock.get(request.zone_id, 1_000_000)
+        if left == 0 or (left < request.count and not self.limits.partial_delivery):
+            raise ProviderError(ErrorClass.OUT_OF_STOCK, "sold out.", vendor_code="NoStock")
+        number = min(left, request.count)
+        self.stock[request.zone_id] = left - number
+        ids = []
+        for _ in range(number):
+            index = len(self.machines)
+            key = f"i-{index:05d}"
+            state = MachineState.RUNNING if self.boots(index) else MachineState.PENDING
+            if self.fails(index):
+                state = MachineState.FAILED
+            self.machines[key] = {"state": state, "tags": dict(request.tags), "index": index, "zone": request.zone_id}
+            ids.append(key)
+        return CreatedMachines(tuple(ids), "req-1")
+
+    def _machine(self, key: str) -> Machine:
+        row = self.machines[key]
+        index = row["index"]
+        return Machine(key, row["state"], private_ip=f"10.0.{index // 250}.{index % 250 + 1}", tags=row["tags"])
+
+    def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:
+        with self.lock:
+            self.calls.append(("describe", tuple(instance_ids)))
+            script = self._scripted("describe")
+            if script:
+                raise script.error
+            return [self._machine(key) for key in instance_ids if key in self.machines and key not in self.hidden]
+
+    def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:
+        with self.lock:
+            self.calls.append(("find", dict(tags)))
+            script = self._scripted("find")
+            if script:
+                raise script.error
+            return [
+                self._machine(key)
+                for key, row in self.machines.items()
+                if key not in self.hidden and tags.items() <= row["tags"].items()
+            ]
+
+    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
+        with self.lock:
+            self.calls.append(("delete", tuple(instance_ids)))
+            script = self._scripted("delete")
+            if script and not script.after_effect:
+                raise script.error
+            for key in instance_ids:
+                if key in self.machines:
+                    self.machines[key]["state"] = MachineState.DELETED
+            if script:
+                raise script.error
