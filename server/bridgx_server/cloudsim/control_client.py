@@ -1,0 +1,72 @@
+"""A client of the control API, for tests, the demo and rehearsals."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+TIMEOUT = 60.0  # seconds
+
+
+class ControlError(Exception):
+    """The control API refused; the text is its own."""
+
+
+class ControlClient:
+    """Calls the control API of a running simulator."""
+
+    def __init__(self, control_url: str) -> None:
+        self._url = control_url.rstrip("/")
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request; returns the JSON answer. Raises ControlError."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data=data, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise ControlError(json.load(error)["error"]) from None
+
+    def state(self, cloud: str) -> dict[str, Any]:
+        """Everything that exists in a cloud."""
+        state: dict[str, Any] = self.call("GET", f"/state?cloud={urllib.parse.quote(cloud)}")[cloud]
+        return state
+
+    def machines(self, cloud: str) -> list[dict[str, Any]]:
+        """The machines of a cloud that have not been deleted."""
+        return [row for row in self.state(cloud)["machines"] if row["state"] not in ("deleting", "deleted", "gone")]
+
+    def calls(self, cloud: str, action: str = "") -> list[dict[str, Any]]:
+        """The calls that a cloud has had, oldest first."""
+        query = {"cloud": cloud, **({"action": action} if action else {})}
+        rows: list[dict[str, Any]] = self.call("GET", f"/calls?{urllib.parse.urlencode(query)}")["calls"]
+        return rows
+
+    def fault(self, kind: str, cloud: str = "*", action: str = "*", **fields: Any) -> int:
+        """Scripts a fault; ``rate``, ``times`` and ``params`` as the API has them. Returns its number."""
+        body = {"kind": kind, "cloud": cloud, "action": action, **fields}
+        return int(self.call("POST", "/faults", body)["fault_id"])
+
+    def clear_faults(self) -> None:
+        """Ends all faults."""
+        self.call("DELETE", "/faults")
+
+    def delays(self, **fields: Any) -> None:
+        """Sets delays, in seconds or pairs of them; ``cloud`` limits it to one."""
+        self.call("POST", "/delays", fields)
+
+    def capacity(self, cloud: str, zone: str, count: int | None, instance_type: str = "*") -> None:
+        """Sets what is in stock."""
+        self.call("POST", "/capacity", {"cloud": cloud, "zone": zone, "instance_type": instance_type, "count": count})
+
+    def quota(self, cloud: str, machines: int) -> None:
+        """Sets how many machines the demo account may have."""
+        self.call("POST", "/quotas", {"cloud": cloud, "machines": machines})
+
+    def reset(self) -> None:
+        """Makes everything as on the first day."""
+        self.call("POST", "/reset")

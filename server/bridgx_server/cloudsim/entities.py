@@ -1,0 +1,110 @@
+"""What exists in a simulated cloud."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Account:
+    """Someone who may call. ``machine_quota`` is how many machines may exist at a time in a region."""
+
+    access_key: str
+    secret: str
+    project_id: str = ""
+    machine_quota: int = 100_000
+
+
+@dataclass
+class Vpc:
+    """A network. Times are seconds since the epoch."""
+
+    vpc_id: str
+    account: str
+    region: str
+    name: str
+    cidr: str
+    created_at: float
+    available_at: float
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Subnet:
+    """A part of a network. ``next_host`` is the offset of the address that the next machine gets."""
+
+    subnet_id: str
+    account: str
+    region: str
+    vpc_id: str
+    zone: str
+    name: str
+    cidr: str
+    created_at: float
+    available_at: float
+    description: str = ""
+    next_host: int = 4
+    free_hosts: list[int] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Group:
+    """A security group and its rules, each a dictionary as its front made it."""
+
+    group_id: str
+    account: str
+    region: str
+    vpc_id: str
+    name: str
+    group_type: str
+    created_at: float
+    description: str = ""
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Machine:
+    """A machine. Its state follows from the times: nothing runs in the background."""
+
+    machine_id: str
+    account: str
+    region: str
+    zone: str
+    type_name: str
+    image_id: str
+    vpc_id: str
+    subnet_id: str
+    group_ids: list[str]
+    name: str
+    private_ip: str
+    public_ip: str
+    created_at: float
+    boots_at: float
+    visible_at: float
+    charge: str = "PostPaid"
+    bandwidth: int = 0
+    disks: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    fails: bool = False
+    deleting_at: float = 0.0
+    deleted_at: float = 0.0
+    gone_at: float = 0.0
+
+    def state(self, now: float) -> str:
+        """pending, running, failed, deleting, deleted or gone."""
+        if self.deleting_at:
+            if now < self.deleted_at:
+                return "deleting"
+            return "deleted" if now < self.gone_at else "gone"
+        if now < self.boots_at:
+            return "pending"
+        return "failed" if self.fails else "running"
+
+
+def to_json(entity: Any) -> dict[str, Any]:
+    """The entity as plain values."""
+    return asdict(entity)
