@@ -1,0 +1,175 @@
+"""SDK clients by region and product, and the one way in which all calls are made."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import baidubce.protocol
+from baidubce.auth.bce_credentials import BceCredentials
+from baidubce.bce_client_configuration import BceClientConfiguration
+from baidubce.exception import BceClientError, BceHttpClientError
+from baidubce.retry.retry_policy import NoRetryPolicy
+from baidubce.services.bcc.bcc_client import BccClient
+from baidubce.services.subnet.subnet_client import SubnetClient
+from baidubce.services.vpc.vpc_client import VpcClient
+
+from bridgx_server.providers.baidu import words
+from bridgx_server.providers.baidu.errors import PROVIDER, translate
+from bridgx_server.providers.base import Credentials, ProviderSettings
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+
+SECRET_BYTES = 16  # the SDK encrypts passwords with this much of the secret
+PAGE = 1000  # rows, the most that Baidu's lists give at once
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+# At debug level the SDK logs signing keys and request bodies.
+logging.getLogger("baidubce").setLevel(logging.INFO)
+
+PRODUCTS: Mapping[str, Callable[[BceClientConfiguration], Any]] = {
+    "bcc": BccClient,
+    "vpc": VpcClient,
+    "subnet": SubnetClient,
+}
+
+
+class Calls:
+    """The calls of one account. A client is made when its region and product are first used, and is then shared."""
+
+    def __init__(self, credentials: Credentials, settings: ProviderSettings) -> None:
+        self._credentials = credentials
+        self._settings = settings
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def bcc(self, region_id: str, operation: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Calls a method of BccClient; returns the answer's body. Raises ProviderError."""
+        return self._call("bcc", region_id, operation, *args, **kwargs)[0]
+
+    def bcc_with_request_id(
+        self, region_id: str, operation: str, *args: Any, **kwargs: Any
+    ) -> tuple[dict[str, Any], str]:
+        """As :meth:`bcc`, and the request id."""
+        return self._call("bcc", region_id, operation, *args, **kwargs)
+
+    def vpc(self, region_id: str, operation: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Calls a method of VpcClient."""
+        return self._call("vpc", region_id, operation, *args, **kwargs)[0]
+
+    def subnet(self, region_id: str, operation: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Calls a method of SubnetClient."""
+        return self._call("subnet", region_id, operation, *args, **kwargs)[0]
+
+    def _call(
+        self, product: str, region_id: str, operation: str, *args: Any, **kwargs: Any
+    ) -> tuple[dict[str, Any], str]:
+        client = self._client(product, region_id)
+        try:
+            response = getattr(client, operation)(*args, **kwargs)
+        except BceHttpClientError as error:
+            raise translate(error, operation) from None
+        except BceClientError:
+            raise ProviderError(
+                ErrorClass.INVALID_PARAMETER,
+                "the SDK refused to send the request",
+                provider=PROVIDER,
+                operation=operation,
+            ) from None
+        return response.get_body_map(), response.metadata.bce_request_id or ""
+
+    def _client(self, product: str, region_id: str) -> Any:
+        with self._lock:
+            client = self._clients.get((product, region_id))
+            if client is None:
+                client = PRODUCTS[product](self._configuration(region_id))
+                self._clients[product, region_id] = client
+            return client
+
+    def _configuration(self, region_id: str) -> BceClientConfiguration:
+        if all(region.region_id != region_id for region in words.REGIONS):
+            raise ProviderError(
+                ErrorClass.NOT_FOUND,
+                f"there is no region {region_id}; there are {', '.join(region.region_id for region in words.REGIONS)}",
+                provider=PROVIDER,
+                field="region_id",
+            )
+        if len(self._credentials.secret.encode()) < SECRET_BYTES:
+            raise ProviderError(
+                ErrorClass.BAD_CREDENTIALS,
+                f"the secret key has fewer than {SECRET_BYTES} characters; Baidu's have 32, and machine passwords are "
+                f"encrypted with the first {SECRET_BYTES}",
+                provider=PROVIDER,
+            )
+        return BceClientConfiguration(
+            credentials=BceCredentials(self._credentials.access_key, self._credentials.secret),
+            retry_policy=NoRetryPolicy(),
+            # One value for connecting and for each wait for bytes.
+            connection_timeout_in_mills=max(self._settings.connect_timeout, self._settings.read_timeout) * 1000,
+            **endpoint_of(region_id, self._settings.endpoint),
+        )
+
+
+def endpoint_of(region_id: str, override: str) -> dict[str, Any]:
+    """Where a region is reached: fields of the SDK's configuration.
+
+    The host's name is all that tells Baidu the region. So an override over http is given to the SDK as the address to
+    connect to, while the Host header stays that of the region, `bcc.<region>.baidubce.com`. An override over https
+    replaces the host as well, since TLS needs its name: what answers there serves one region.
+    """
+    host = f"bcc.{region_id}.baidubce.com"
+    if not override:
+        return {"endpoint": f"https://{host}", "protocol": baidubce.protocol.HTTPS}
+    url = urlsplit(override)
+    if url.scheme == "https":
+        return {"endpoint": override, "protocol": baidubce.protocol.HTTPS}
+    return {
+        "endpoint": f"http://{host}",
+        "protocol": baidubce.protocol.HTTP,
+        "proxy_host": url.hostname,
+        "proxy_port": url.port or 80,
+    }
+
+
+def pages(fetch: Callable[..., dict[str, Any]], rows: str) -> Iterator[dict[str, Any]]:
+    """The rows of all pages of a list. ``fetch`` takes ``max_keys`` and, from the second page on, ``marker``.
+
+    Raises ProviderError (UNAVAILABLE) where the cloud's markers lead in a circle.
+    """
+    seen: set[str] = set()
+    marker: dict[str, str] = {}
+    while True:
+        body = fetch(max_keys=PAGE, **marker)
+        yield from body.get(rows) or ()
+        following = body.get("nextMarker")
+        if not body.get("isTruncated") or not following:
+            return
+        if following in seen:
+            raise ProviderError(
+                ErrorClass.UNAVAILABLE, "the cloud's list goes in a circle", provider=PROVIDER, operation=rows
+            )
+        seen.add(following)
+        marker = {"marker": following}
+
+
+def among(ids: list[str], fetch: Callable[[list[str]], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of those ids that exist, where one that does not may fail the whole call: halves are asked for apart."""
+    if not ids:
+        return []
+    try:
+        return fetch(ids)
+    except ProviderError as error:
+        if error.kind is not ErrorClass.NOT_FOUND:
+            raise
+    if len(ids) == 1:
+        return []
+    middle = len(ids) // 2
+    return among(ids[:middle], fetch) + among(ids[middle:], fetch)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may stand in a path: the SDK puts ids into paths as they are."""
+    return _ID.fullmatch(text) is not None

@@ -1,0 +1,72 @@
+"""Regions, zones, machine types and images."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from bridgx_server.providers.baidu import words
+from bridgx_server.providers.baidu.calls import Calls, is_id, pages
+from bridgx_server.providers.base import Image, InstanceType, Region, Zone
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+
+
+class Catalog:
+    """The part of a Provider that tells what can be had."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def list_regions(self) -> list[Region]:
+        # From a table, but an account that cannot call is told so here as on every cloud.
+        self._calls.bcc(words.REGIONS[0].region_id, "list_zones")
+        return list(words.REGIONS)
+
+    def list_zones(self, region_id: str) -> list[Zone]:
+        body = self._calls.bcc(region_id, "list_zones")
+        return [Zone(row["zoneName"], words.zone_name(row["zoneName"])) for row in body.get("zones") or ()]
+
+    def list_instance_types(self, region_id: str, zone_id: str) -> list[InstanceType]:
+        body = self._calls.bcc(region_id, "list_flavor_spec", zone_name=zone_id)
+        types: dict[str, InstanceType] = {}
+        for resource in body.get("zoneResources") or ():
+            if resource.get("zoneName") != zone_id:
+                continue
+            for group in (resource.get("bccResources") or {}).get("flavorGroups") or ():
+                for flavor in group.get("flavors") or ():
+                    types[flavor["spec"]] = InstanceType(
+                        family=flavor.get("specId") or group.get("groupId") or "",
+                        name=flavor["spec"],
+                        cores=int(flavor["cpuCount"]),
+                        memory_gib=float(flavor["memoryCapacityInGB"]),
+                    )
+        return list(types.values())
+
+    def list_images(self, region_id: str) -> list[Image]:
+        fetch = partial(self._calls.bcc, region_id, "list_images", image_type="All")
+        return [_image(row) for row in pages(fetch, "images") if _usable(row)]
+
+    def find_image(self, region_id: str, image_id: str) -> Image | None:
+        if not is_id(image_id):
+            return None
+        try:
+            body = self._calls.bcc(region_id, "get_image", image_id)
+        except ProviderError as error:
+            if error.kind is ErrorClass.NOT_FOUND:
+                return None
+            raise
+        row = body.get("image")
+        return _image(row) if row and _usable(row) else None
+
+
+def _usable(row: dict[str, Any]) -> bool:
+    return str(row.get("status", "Available")) == "Available"
+
+
+def _image(row: dict[str, Any]) -> Image:
+    system = " ".join(part for part in (row.get("osName"), row.get("osVersion"), row.get("osArch")) if part)
+    return Image(
+        image_id=row["id"],
+        os_type="windows" if "windows" in f"{row.get('osType')} {row.get('osName')}".lower() else "linux",
+        os_name=system or row.get("name") or row["id"],
+    )
