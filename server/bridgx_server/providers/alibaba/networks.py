@@ -1,0 +1,214 @@
+"""VPCs, vSwitches and security groups of Alibaba Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from alibabacloud_ecs20140526 import models as ecs
+from alibabacloud_vpc20160428 import models as vpc
+
+from bridgx_server.providers.alibaba.calls import Calls
+from bridgx_server.providers.base import (
+    CreateSecurityGroup,
+    CreateSubnet,
+    CreateVpc,
+    ErrorClass,
+    ProviderError,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    Vpc,
+)
+
+VPCS_A_CALL = 20
+ROWS_A_PAGE = 50
+RULES_A_CALL = 100
+
+
+def create_vpc(calls: Calls, request: CreateVpc) -> str:
+    body = calls.vpc(
+        request.region_id,
+        "create_vpc",
+        vpc.CreateVpcRequest(
+            region_id=request.region_id,
+            cidr_block=request.cidr_block,
+            vpc_name=request.name,
+            client_token=request.token,
+        ),
+    )
+    return str(body.vpc_id)
+
+
+def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
+    found: list[Vpc] = []
+    for start in range(0, len(vpc_ids), VPCS_A_CALL):
+        request = vpc.DescribeVpcsRequest(
+            region_id=region_id, vpc_id=",".join(vpc_ids[start : start + VPCS_A_CALL]), page_size=ROWS_A_PAGE
+        )
+        body = calls.vpc(region_id, "describe_vpcs", request)
+        found.extend(
+            Vpc(row.vpc_id, row.vpc_name or "", row.cidr_block, row.status, moment(row.creation_time))
+            for row in body.vpcs.vpc
+        )
+    return found
+
+
+def delete_vpc(calls: Calls, region_id: str, vpc_id: str) -> None:
+    with_absence_as_success(
+        lambda: calls.vpc(region_id, "delete_vpc", vpc.DeleteVpcRequest(region_id=region_id, vpc_id=vpc_id))
+    )
+
+
+def create_subnet(calls: Calls, request: CreateSubnet) -> str:
+    body = calls.vpc(
+        request.region_id,
+        "create_vswitch",
+        vpc.CreateVSwitchRequest(
+            region_id=request.region_id,
+            vpc_id=request.vpc_id,
+            zone_id=request.zone_id,
+            v_switch_name=request.name,
+            cidr_block=request.cidr_block,
+            client_token=request.token,
+        ),
+    )
+    return str(body.v_switch_id)
+
+
+def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
+    found: list[Subnet] = []
+    number = 1
+    while True:
+        request = vpc.DescribeVSwitchesRequest(
+            region_id=region_id, vpc_id=vpc_id, page_number=number, page_size=ROWS_A_PAGE
+        )
+        body = calls.vpc(region_id, "describe_vswitches", request)
+        rows = body.v_switches.v_switch
+        found.extend(
+            Subnet(
+                row.v_switch_id,
+                row.vpc_id,
+                row.zone_id,
+                row.v_switch_name or "",
+                row.cidr_block,
+                row.status,
+                bool(row.is_default),
+                int(row.available_ip_address_count or 0),
+                moment(row.creation_time),
+            )
+            for row in rows
+        )
+        if not rows or number * ROWS_A_PAGE >= int(body.total_count):
+            return found
+        number += 1
+
+
+def delete_subnet(calls: Calls, region_id: str, subnet_id: str) -> None:
+    request = vpc.DeleteVSwitchRequest(region_id=region_id, v_switch_id=subnet_id)
+    with_absence_as_success(lambda: calls.vpc(region_id, "delete_vswitch", request))
+
+
+def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
+    body = calls.ecs(
+        request.region_id,
+        "create_security_group",
+        ecs.CreateSecurityGroupRequest(
+            region_id=request.region_id,
+            vpc_id=request.vpc_id,
+            security_group_name=request.name,
+            security_group_type=request.group_type,
+            client_token=request.token,
+        ),
+    )
+    return str(body.security_group_id)
+
+
+def add_rules(calls: Calls, region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> None:
+    for direction in ("ingress", "egress"):
+        wanted = [rule for rule in rules if rule.direction == direction]
+        for start in range(0, len(wanted), RULES_A_CALL):
+            batch = wanted[start : start + RULES_A_CALL]
+            try:
+                if direction == "ingress":
+                    calls.ecs(region_id, "authorize_security_group", _ingress(region_id, group_id, batch))
+                else:
+                    calls.ecs(region_id, "authorize_security_group_egress", _egress(region_id, group_id, batch))
+            except ProviderError as error:
+                if error.vendor_code != "InvalidPermission.Duplicate":
+                    raise
+
+
+def _ingress(region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> Any:
+    return ecs.AuthorizeSecurityGroupRequest(
+        region_id=region_id,
+        security_group_id=group_id,
+        permissions=[
+            ecs.AuthorizeSecurityGroupRequestPermissions(
+                ip_protocol=rule.protocol.upper(),
+                port_range=f"{rule.port_from}/{rule.port_to}",
+                source_cidr_ip=rule.cidr_ip or None,
+                source_group_id=rule.group_id or None,
+                policy="accept",
+            )
+            for rule in rules
+        ],
+    )
+
+
+def _egress(region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> Any:
+    return ecs.AuthorizeSecurityGroupEgressRequest(
+        region_id=region_id,
+        security_group_id=group_id,
+        permissions=[
+            ecs.AuthorizeSecurityGroupEgressRequestPermissions(
+                ip_protocol=rule.protocol.upper(),
+                port_range=f"{rule.port_from}/{rule.port_to}",
+                dest_cidr_ip=rule.cidr_ip or None,
+                dest_group_id=rule.group_id or None,
+                policy="accept",
+            )
+            for rule in rules
+        ],
+    )
+
+
+def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[str]) -> list[SecurityGroup]:
+    found: list[SecurityGroup] = []
+    for group_id in group_ids:
+        request = ecs.DescribeSecurityGroupsRequest(region_id=region_id, security_group_id=group_id, max_results=10)
+        body = calls.ecs(region_id, "describe_security_groups", request)
+        found.extend(
+            SecurityGroup(
+                row.security_group_id,
+                row.vpc_id or "",
+                row.security_group_name or "",
+                row.security_group_type or "normal",
+                moment(row.creation_time),
+            )
+            for row in body.security_groups.security_group
+        )
+    return found
+
+
+def delete_security_group(calls: Calls, region_id: str, group_id: str) -> None:
+    request = ecs.DeleteSecurityGroupRequest(region_id=region_id, security_group_id=group_id)
+    with_absence_as_success(lambda: calls.ecs(region_id, "delete_security_group", request))
+
+
+def with_absence_as_success(call: Any) -> None:
+    """Calls; that the thing does not exist (any more) is what was wanted."""
+    try:
+        call()
+    except ProviderError as error:
+        if error.kind is not ErrorClass.NOT_FOUND:
+            raise
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as ECS (to the minute) and VPC (to the second) print it, in UTC; None where there is none."""
+    if not text:
+        return None
+    pattern = "%Y-%m-%dT%H:%MZ" if len(text) == 17 else "%Y-%m-%dT%H:%M:%SZ"
+    return datetime.strptime(text, pattern).replace(tzinfo=UTC)
