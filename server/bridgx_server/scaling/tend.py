@@ -98,7 +98,7 @@ def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -
     if state.public_ip:
         found["ip_outer"] = state.public_ip
     if state.state is MachineState.DELETED:
-        return {**found, **_gone(machine, now, "the cloud has deleted it")}
+        return {**found, **_gone(machine, now, f"the cloud has deleted it: {state.reason}".rstrip(": "))}
     if machine.status == instances.DELETING:
         return {**found, "tend_at": _next_look(engine, machine.deleting_at, now)}
     if machine.status == instances.RUNNING:

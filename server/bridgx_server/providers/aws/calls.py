@@ -1,0 +1,121 @@
+"""One EC2 client a region, and one way to call it: no retries, our timeouts, our errors."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+
+from bridgx_server.providers.aws.errors import class_of
+from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
+
+PROVIDER = "AWSCloud"
+CATALOG_REGION = "us-east-1"
+LONGEST_MESSAGE = 500  # characters of the vendor's own words that are kept
+
+
+class Calls:
+    """Calls of one account. Clients are made at the first use of a region and shared by all threads."""
+
+    def __init__(self, credentials: Credentials, settings: ProviderSettings) -> None:
+        self._credentials = credentials
+        self._settings = settings
+        self._clients: dict[str, Any] = {}
+        self._root_devices: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def ec2(self, region_id: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Calls an EC2 operation by its boto3 name and returns the answer; raises ProviderError."""
+        client = self._client(region_id or CATALOG_REGION)
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**parameters)
+        except ClientError as error:
+            raise _answered(operation, error) from None
+        except ParamValidationError:
+            # Its text quotes the values, and user data holds the password.
+            raise _error(ErrorClass.INVALID_PARAMETER, operation, "the SDK refuses the parameters") from None
+        except NoCredentialsError:
+            raise _error(ErrorClass.BAD_CREDENTIALS, operation, "no credentials are registered") from None
+        except (EndpointConnectionError, ConnectTimeoutError):
+            raise _error(ErrorClass.UNAVAILABLE, operation, "no connection could be made") from None
+        except BotoCoreError as error:
+            # Read timeouts, closed connections, answers that are not EC2's: it may have been done.
+            text = f"no answer came ({type(error).__name__})"
+            raise _error(ErrorClass.TIMEOUT_UNKNOWN, operation, text) from None
+        return answer
+
+    def pages(self, region_id: str, operation: str, key: str, size: int, **parameters: Any) -> list[Any]:
+        """All rows under ``key`` of an operation that pages by MaxResults and NextToken."""
+        rows: list[Any] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self.ec2(region_id, operation, MaxResults=size, **parameters, **token)
+            rows.extend(answer.get(key, []))
+            if not answer.get("NextToken"):
+                return rows
+            token = {"NextToken": answer["NextToken"]}
+
+    def root_device(self, region_id: str, image_id: str) -> str:
+        """The name of an image's root device, which never changes; raises NOT_FOUND."""
+        with self._lock:
+            known = self._root_devices.get((region_id, image_id))
+        if known:
+            return known
+        images = self.ec2(region_id, "describe_images", ImageIds=[image_id]).get("Images", [])
+        if not images:
+            raise _error(ErrorClass.NOT_FOUND, "describe_images", f"there is no image {image_id} in {region_id}")
+        device = str(images[0].get("RootDeviceName") or "/dev/xvda")
+        with self._lock:
+            self._root_devices[region_id, image_id] = device
+        return device
+
+    def _client(self, region_id: str) -> Any:
+        with self._lock:
+            client = self._clients.get(region_id)
+            if client is None:
+                # A session of its own: the default one would read the machine's own AWS settings.
+                session = boto3.session.Session(
+                    aws_access_key_id=self._credentials.access_key,
+                    aws_secret_access_key=self._credentials.secret,
+                    region_name=region_id,
+                )
+                client = session.client(
+                    "ec2",
+                    endpoint_url=self._settings.endpoint or None,
+                    config=Config(
+                        connect_timeout=self._settings.connect_timeout,
+                        read_timeout=self._settings.read_timeout,
+                        max_pool_connections=self._settings.pool_size,
+                        retries={"total_max_attempts": 1, "mode": "standard"},
+                    ),
+                )
+                self._clients[region_id] = client
+            return client
+
+
+def _answered(operation: str, error: ClientError) -> ProviderError:
+    body, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, status = str(body.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    return ProviderError(
+        class_of(code, status),
+        str(body.get("Message") or "the cloud gave no message")[:LONGEST_MESSAGE],
+        provider=PROVIDER,
+        operation=operation,
+        vendor_code=code,
+        request_id=str(metadata.get("RequestId", "")),
+        http_status=status,
+    )
+
+
+def _error(kind: ErrorClass, operation: str, message: str) -> ProviderError:
+    return ProviderError(kind, message, provider=PROVIDER, operation=operation)

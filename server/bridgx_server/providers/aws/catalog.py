@@ -1,0 +1,71 @@
+"""Regions, zones, types and images of AWS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridgx_server.providers.aws.calls import CATALOG_REGION, Calls
+from bridgx_server.providers.base import ErrorClass, Image, InstanceType, ProviderError, Region, Zone
+
+# Amazon's own images: there are tens of thousands of others. A template may name any image, also the account's.
+OWNERS = ("amazon", "self")
+FILTERS = (
+    {"Name": "state", "Values": ["available"]},
+    {"Name": "image-type", "Values": ["machine"]},
+    {"Name": "virtualization-type", "Values": ["hvm"]},
+)
+
+
+def list_regions(calls: Calls) -> list[Region]:
+    rows = calls.ec2(CATALOG_REGION, "describe_regions")["Regions"]
+    return [Region(row["RegionName"], row["RegionName"]) for row in rows]
+
+
+def list_zones(calls: Calls, region_id: str) -> list[Zone]:
+    rows = calls.ec2(region_id, "describe_availability_zones")["AvailabilityZones"]
+    return [Zone(row["ZoneName"], row["ZoneName"]) for row in rows if row.get("State", "available") == "available"]
+
+
+def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[InstanceType]:
+    offers = calls.pages(
+        region_id,
+        "describe_instance_type_offerings",
+        "InstanceTypeOfferings",
+        1000,
+        LocationType="availability-zone",
+        Filters=[{"Name": "location", "Values": [zone_id]}],
+    )
+    on_sale = {row["InstanceType"] for row in offers}
+    if not on_sale:
+        return []
+    rows = calls.pages(region_id, "describe_instance_types", "InstanceTypes", 100)
+    return [
+        InstanceType(
+            row["InstanceType"].split(".")[0],
+            row["InstanceType"],
+            int(row["VCpuInfo"]["DefaultVCpus"]),
+            row["MemoryInfo"]["SizeInMiB"] / 1024,
+        )
+        for row in rows
+        if row["InstanceType"] in on_sale
+    ]
+
+
+def list_images(calls: Calls, region_id: str) -> list[Image]:
+    rows = calls.pages(region_id, "describe_images", "Images", 1000, Owners=list(OWNERS), Filters=list(FILTERS))
+    return [_image(row) for row in rows]
+
+
+def find_image(calls: Calls, region_id: str, image_id: str) -> Image | None:
+    try:
+        rows = calls.ec2(region_id, "describe_images", ImageIds=[image_id]).get("Images", [])
+    except ProviderError as error:
+        if error.kind is ErrorClass.NOT_FOUND or error.vendor_code == "InvalidAMIID.Malformed":
+            return None
+        raise
+    return next((_image(row) for row in rows if row.get("State") == "available"), None)
+
+
+def _image(row: dict[str, Any]) -> Image:
+    os_type = "windows" if row.get("Platform", "").lower() == "windows" else "linux"
+    return Image(row["ImageId"], os_type, row.get("Name") or row["ImageId"])

@@ -1,0 +1,88 @@
+"""EC2's error codes in our vocabulary.
+
+Source: "Error codes for the Amazon EC2 API" in its API reference. A code that is not here is judged by its family
+(`Invalid…`), then by its HTTP status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridgx_server.providers.errors import ErrorClass
+
+CODES: Mapping[str, ErrorClass] = {
+    # Throttling
+    "RequestLimitExceeded": ErrorClass.THROTTLED,
+    "EC2ThrottledException": ErrorClass.THROTTLED,
+    "Throttling": ErrorClass.THROTTLED,
+    "ThrottlingException": ErrorClass.THROTTLED,
+    "TooManyRequestsException": ErrorClass.THROTTLED,
+    # Stock
+    "InsufficientInstanceCapacity": ErrorClass.OUT_OF_STOCK,
+    "InsufficientCapacity": ErrorClass.OUT_OF_STOCK,
+    "InsufficientHostCapacity": ErrorClass.OUT_OF_STOCK,
+    "InsufficientReservedInstanceCapacity": ErrorClass.OUT_OF_STOCK,
+    "InsufficientFreeAddressesInSubnet": ErrorClass.OUT_OF_STOCK,
+    "Unsupported": ErrorClass.OUT_OF_STOCK,
+    # Quotas
+    "InstanceLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "VcpuLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "VolumeLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "MaxIOPSLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "VpcLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "SubnetLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "SecurityGroupLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "RulesPerSecurityGroupLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "AddressLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "NetworkInterfaceLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
+    "ResourceCountExceeded": ErrorClass.QUOTA_EXCEEDED,
+    # Who calls
+    "AuthFailure": ErrorClass.BAD_CREDENTIALS,
+    "InvalidClientTokenId": ErrorClass.BAD_CREDENTIALS,
+    "SignatureDoesNotMatch": ErrorClass.BAD_CREDENTIALS,
+    "MissingAuthenticationToken": ErrorClass.BAD_CREDENTIALS,
+    "IncompleteSignature": ErrorClass.BAD_CREDENTIALS,
+    "RequestExpired": ErrorClass.BAD_CREDENTIALS,
+    "UnauthorizedOperation": ErrorClass.PERMISSION_DENIED,
+    "OptInRequired": ErrorClass.PERMISSION_DENIED,
+    "Blocked": ErrorClass.PERMISSION_DENIED,
+    "PendingVerification": ErrorClass.PERMISSION_DENIED,
+    # Not there
+    "InvalidInstanceID.NotFound": ErrorClass.NOT_FOUND,
+    "InvalidVpcID.NotFound": ErrorClass.NOT_FOUND,
+    "InvalidSubnetID.NotFound": ErrorClass.NOT_FOUND,
+    "InvalidGroup.NotFound": ErrorClass.NOT_FOUND,
+    "InvalidAMIID.NotFound": ErrorClass.NOT_FOUND,
+    "InvalidAMIID.Unavailable": ErrorClass.NOT_FOUND,
+    # In the way of each other
+    "DependencyViolation": ErrorClass.CONFLICT,
+    "IncorrectState": ErrorClass.CONFLICT,
+    "IncorrectInstanceState": ErrorClass.CONFLICT,
+    "ResourceInUse": ErrorClass.CONFLICT,
+    "ConcurrentTagAccess": ErrorClass.CONFLICT,
+    "IdempotentInstanceTerminated": ErrorClass.CONFLICT,
+    # Wrong
+    "IdempotentParameterMismatch": ErrorClass.INVALID_PARAMETER,
+    "MissingParameter": ErrorClass.INVALID_PARAMETER,
+    "MissingInput": ErrorClass.INVALID_PARAMETER,
+    "UnknownParameter": ErrorClass.INVALID_PARAMETER,
+    "UnsupportedOperation": ErrorClass.INVALID_PARAMETER,
+    # Away
+    "InternalError": ErrorClass.UNAVAILABLE,
+    "InternalFailure": ErrorClass.UNAVAILABLE,
+    "ServiceUnavailable": ErrorClass.UNAVAILABLE,
+    "Unavailable": ErrorClass.UNAVAILABLE,
+}
+
+
+def class_of(code: str, status: int) -> ErrorClass:
+    """The class of a code that came with this HTTP status."""
+    if code in CODES:
+        return CODES[code]
+    if code.endswith(".NotFound"):
+        return ErrorClass.NOT_FOUND
+    if code.startswith("Invalid"):
+        return ErrorClass.INVALID_PARAMETER
+    if status == 429:
+        return ErrorClass.THROTTLED
+    return ErrorClass.UNAVAILABLE if status >= 500 else ErrorClass.UNKNOWN
