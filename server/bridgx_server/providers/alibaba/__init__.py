@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bridgx_server.providers.alibaba import catalog, machines, networks
-from bridgx_server.providers.alibaba.calls import PROVIDER, Calls
+from bridgx_server.providers.alibaba import catalog, machines, networks, specification
+from bridgx_server.providers.alibaba.calls import Calls
+from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
@@ -84,7 +85,7 @@ class Alibaba:
         networks.delete_security_group(self._calls, region_id, security_group_id)
 
     def check_machines(self, request: CreateMachines) -> None:
-        machines.check(request)
+        specification.check(request)
 
     def dry_run_machines(self, request: CreateMachines) -> bool:
         return machines.dry_run(self._calls, request)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from alibabacloud_ecs20140526 import models
 
 from bridgx_server.providers.alibaba.calls import Calls
+from bridgx_server.providers.alibaba.paging import by_token
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 
 CATALOG_REGION = "cn-hangzhou"  # any region's endpoint lists all regions
-IMAGES_A_PAGE = 100
+LANGUAGE = "en-US"  # of names; the cloud's default is Chinese
+TYPES_A_PAGE = 1600  # the most that DescribeInstanceTypes gives
+IMAGES_A_PAGE = 100  # the most that DescribeImages gives
+PAGES_AT_ONCE = 4  # calls for pages of images at a time
 
 
 def list_regions(calls: Calls) -> list[Region]:
-    body = calls.ecs(CATALOG_REGION, "describe_regions", models.DescribeRegionsRequest())
-    return [Region(row.region_id, row.local_name or row.region_id) for row in body.regions.region]
+    body = calls.ecs(CATALOG_REGION, "describe_regions", models.DescribeRegionsRequest(accept_language=LANGUAGE))
+    return [Region(row.region_id, row.local_name or row.region_id) for row in body.regions.region or []]
 
 
 def list_zones(calls: Calls, region_id: str) -> list[Zone]:
-    body = calls.ecs(region_id, "describe_zones", models.DescribeZonesRequest(region_id=region_id))
-    return [Zone(row.zone_id, row.local_name or row.zone_id) for row in body.zones.zone]
+    request = models.DescribeZonesRequest(region_id=region_id, accept_language=LANGUAGE, verbose=False)
+    body = calls.ecs(region_id, "describe_zones", request)
+    return [Zone(row.zone_id, row.local_name or row.zone_id) for row in body.zones.zone or []]
 
 
 def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[InstanceType]:
+    """What the zone sells, joined with what a type is: neither call gives both."""
     request = models.DescribeAvailableResourceRequest(
         region_id=region_id,
         zone_id=zone_id,
@@ -34,51 +42,52 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
     body = calls.ecs(region_id, "describe_available_resource", request)
     on_sale = {
         offer.value
-        for zone in (body.available_zones.available_zone if body.available_zones else [])
-        for resource in zone.available_resources.available_resource
-        for offer in resource.supported_resources.supported_resource
+        for zone in (body.available_zones.available_zone if body.available_zones else None) or []
+        for resource in (zone.available_resources.available_resource if zone.available_resources else None) or []
+        for offer in (resource.supported_resources.supported_resource if resource.supported_resources else None) or []
         if offer.status == "Available"
     }
-    return [known for known in _all_types(calls, region_id) if known.name in on_sale]
+    return [known for name, known in _types(calls, region_id).items() if name in on_sale]
 
 
-def _all_types(calls: Calls, region_id: str) -> list[InstanceType]:
-    found: list[InstanceType] = []
-    token: str | None = None
-    while True:
-        request = models.DescribeInstanceTypesRequest(max_results=1600, next_token=token)
+def _types(calls: Calls, region_id: str) -> Mapping[str, InstanceType]:
+    def page(token: str | None) -> tuple[list[Any], str | None]:
+        request = models.DescribeInstanceTypesRequest(max_results=TYPES_A_PAGE, next_token=token)
         body = calls.ecs(region_id, "describe_instance_types", request)
-        found.extend(
-            InstanceType(
-                row.instance_type_family, row.instance_type_id, int(row.cpu_core_count), float(row.memory_size)
-            )
-            for row in body.instance_types.instance_type
+        return body.instance_types.instance_type or [], body.next_token
+
+    return {
+        row.instance_type_id: InstanceType(
+            row.instance_type_family, row.instance_type_id, int(row.cpu_core_count), float(row.memory_size)
         )
-        token = body.next_token
-        if not token:
-            return found
+        for row in by_token("describe_instance_types", page)
+    }
 
 
 def list_images(calls: Calls, region_id: str) -> list[Image]:
-    found: list[Image] = []
-    number = 1
-    while True:
+    """All pages; those after the first are fetched a few at a time. An image that moves between pages is listed once."""
+
+    def page(number: int) -> Any:
         request = models.DescribeImagesRequest(
             region_id=region_id, page_number=number, page_size=IMAGES_A_PAGE, status="Available"
         )
-        body = calls.ecs(region_id, "describe_images", request)
-        rows = body.images.image
-        found.extend(_image(row) for row in rows)
-        if not rows or number * IMAGES_A_PAGE >= int(body.total_count):
-            return found
-        number += 1
+        return calls.ecs(region_id, "describe_images", request)
+
+    first = page(1)
+    pages = -(-int(first.total_count or 0) // IMAGES_A_PAGE)
+    bodies = [first]
+    if pages > 1:
+        with ThreadPoolExecutor(min(PAGES_AT_ONCE, pages - 1), thread_name_prefix="alibaba-images") as pool:
+            bodies.extend(pool.map(page, range(2, pages + 1)))
+    return list({row.image_id: _image(row) for body in bodies for row in body.images.image or []}.values())
 
 
 def find_image(calls: Calls, region_id: str, image_id: str) -> Image | None:
     request = models.DescribeImagesRequest(region_id=region_id, image_id=image_id, status="Available")
     body = calls.ecs(region_id, "describe_images", request)
-    return next((_image(row) for row in body.images.image if row.image_id == image_id), None)
+    return next((_image(row) for row in body.images.image or [] if row.image_id == image_id), None)
 
 
 def _image(row: Any) -> Image:
-    return Image(row.image_id, str(row.ostype or "linux").lower(), row.osname or row.image_name or row.image_id)
+    os_type = "windows" if str(row.ostype).lower() == "windows" else "linux"
+    return Image(row.image_id, os_type, row.osname or row.image_name or row.image_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_vpc20160428 import models as vpc
 
 from bridgx_server.providers.alibaba.calls import Calls
+from bridgx_server.providers.alibaba.paging import by_token
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -24,6 +26,7 @@ from bridgx_server.providers.base import (
 
 VPCS_A_CALL = 20
 ROWS_A_PAGE = 50
+GROUPS_A_PAGE = 100
 RULES_A_CALL = 100
 
 
@@ -50,7 +53,7 @@ def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[
         body = calls.vpc(region_id, "describe_vpcs", request)
         found.extend(
             Vpc(row.vpc_id, row.vpc_name or "", row.cidr_block, row.status, moment(row.creation_time))
-            for row in body.vpcs.vpc
+            for row in body.vpcs.vpc or []
         )
     return found
 
@@ -78,31 +81,37 @@ def create_subnet(calls: Calls, request: CreateSubnet) -> str:
 
 
 def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
-    found: list[Subnet] = []
+    found: dict[str, Subnet] = {}
     number = 1
     while True:
         request = vpc.DescribeVSwitchesRequest(
             region_id=region_id, vpc_id=vpc_id, page_number=number, page_size=ROWS_A_PAGE
         )
-        body = calls.vpc(region_id, "describe_vswitches", request)
-        rows = body.v_switches.v_switch
-        found.extend(
-            Subnet(
-                row.v_switch_id,
-                row.vpc_id,
-                row.zone_id,
-                row.v_switch_name or "",
-                row.cidr_block,
-                row.status,
-                bool(row.is_default),
-                int(row.available_ip_address_count or 0),
-                moment(row.creation_time),
-            )
-            for row in rows
-        )
+        try:
+            body = calls.vpc(region_id, "describe_vswitches", request)
+        except ProviderError as error:
+            if error.kind is not ErrorClass.NOT_FOUND:
+                raise
+            return []  # the VPC does not exist
+        rows = body.v_switches.v_switch or []
+        found.update((row.v_switch_id, _subnet(row)) for row in rows)
         if not rows or number * ROWS_A_PAGE >= int(body.total_count):
-            return found
+            return list(found.values())
         number += 1
+
+
+def _subnet(row: Any) -> Subnet:
+    return Subnet(
+        row.v_switch_id,
+        row.vpc_id,
+        row.zone_id,
+        row.v_switch_name or "",
+        row.cidr_block,
+        row.status,
+        bool(row.is_default),
+        int(row.available_ip_address_count or 0),
+        moment(row.creation_time),
+    )
 
 
 def delete_subnet(calls: Calls, region_id: str, subnet_id: str) -> None:
@@ -126,18 +135,23 @@ def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
 
 
 def add_rules(calls: Calls, region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> None:
-    for direction in ("ingress", "egress"):
-        wanted = [rule for rule in rules if rule.direction == direction]
-        for start in range(0, len(wanted), RULES_A_CALL):
-            batch = wanted[start : start + RULES_A_CALL]
-            try:
-                if direction == "ingress":
-                    calls.ecs(region_id, "authorize_security_group", _ingress(region_id, group_id, batch))
-                else:
-                    calls.ecs(region_id, "authorize_security_group_egress", _egress(region_id, group_id, batch))
-            except ProviderError as error:
-                if error.vendor_code != "InvalidPermission.Duplicate":
-                    raise
+    """Adds the rules. One that exists is success to the cloud already (API reference, AuthorizeSecurityGroup)."""
+    ingress = [rule for rule in dict.fromkeys(rules) if rule.direction == "ingress"]
+    egress = [rule for rule in dict.fromkeys(rules) if rule.direction == "egress"]
+    for start in range(0, len(ingress), RULES_A_CALL):
+        batch = ingress[start : start + RULES_A_CALL]
+        _authorize(calls, region_id, "authorize_security_group", _ingress(region_id, group_id, batch))
+    for start in range(0, len(egress), RULES_A_CALL):
+        batch = egress[start : start + RULES_A_CALL]
+        _authorize(calls, region_id, "authorize_security_group_egress", _egress(region_id, group_id, batch))
+
+
+def _authorize(calls: Calls, region_id: str, operation: str, request: Any) -> None:
+    try:
+        calls.ecs(region_id, operation, request)
+    except ProviderError as error:
+        if error.vendor_code != "InvalidPermission.Duplicate":
+            raise
 
 
 def _ingress(region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> Any:
@@ -176,9 +190,16 @@ def _egress(region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -
 
 def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[str]) -> list[SecurityGroup]:
     found: list[SecurityGroup] = []
-    for group_id in group_ids:
-        request = ecs.DescribeSecurityGroupsRequest(region_id=region_id, security_group_id=group_id, max_results=10)
-        body = calls.ecs(region_id, "describe_security_groups", request)
+    for start in range(0, len(group_ids), GROUPS_A_PAGE):
+        some = json.dumps(list(group_ids[start : start + GROUPS_A_PAGE]))
+
+        def page(token: str | None, some: str = some) -> tuple[list[Any], str | None]:
+            request = ecs.DescribeSecurityGroupsRequest(
+                region_id=region_id, security_group_ids=some, max_results=GROUPS_A_PAGE, next_token=token
+            )
+            body = calls.ecs(region_id, "describe_security_groups", request)
+            return body.security_groups.security_group or [], body.next_token
+
         found.extend(
             SecurityGroup(
                 row.security_group_id,
@@ -187,7 +208,7 @@ def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[s
                 row.security_group_type or "normal",
                 moment(row.creation_time),
             )
-            for row in body.security_groups.security_group
+            for row in by_token("describe_security_groups", page)
         )
     return found
 
@@ -197,7 +218,7 @@ def delete_security_group(calls: Calls, region_id: str, group_id: str) -> None:
     with_absence_as_success(lambda: calls.ecs(region_id, "delete_security_group", request))
 
 
-def with_absence_as_success(call: Any) -> None:
+def with_absence_as_success(call: Callable[[], object]) -> None:
     """Calls; that the thing does not exist (any more) is what was wanted."""
     try:
         call()
@@ -207,8 +228,10 @@ def with_absence_as_success(call: Any) -> None:
 
 
 def moment(text: str | None) -> datetime | None:
-    """A time as ECS (to the minute) and VPC (to the second) print it, in UTC; None where there is none."""
-    if not text:
-        return None
-    pattern = "%Y-%m-%dT%H:%MZ" if len(text) == 17 else "%Y-%m-%dT%H:%M:%SZ"
-    return datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    """A time as ECS (to the minute) and VPC (to the second) print it, in UTC; None where there is none to be read."""
+    for pattern in ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ"):
+        try:
+            return datetime.strptime(text or "", pattern).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,29 @@
+"""Pages by token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bridgx_server.providers.alibaba.failures import PROVIDER
+from bridgx_server.providers.base import ErrorClass, ProviderError
+
+
+def by_token(operation: str, page: Callable[[str | None], tuple[list[Any], str | None]]) -> list[Any]:
+    """The rows of all pages. ``page`` gives the rows behind a token, and the next token, empty at the end.
+
+    Raises ProviderError where a token comes again: the list would have no end, and a part of it is no answer.
+    """
+    rows: list[Any] = []
+    seen: set[str] = set()
+    token: str | None = None
+    while True:
+        some, token = page(token)
+        rows.extend(some)
+        if not token:
+            return rows
+        if token in seen:
+            raise ProviderError(
+                ErrorClass.UNAVAILABLE, "the pages of the answer repeat", provider=PROVIDER, operation=operation
+            )
+        seen.add(token)
