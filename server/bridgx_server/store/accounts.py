@@ -1,0 +1,103 @@
+"""Cloud accounts. A secret goes in, and comes out for the adapters alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peewee import IntegrityError
+
+from bridgx_server.errors import AlreadyExists, Conflict, NotFound
+from bridgx_server.providers.base import Credentials
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import AccountRow, ClusterRow, VpcRow
+from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.secrets import Keyring
+
+
+@dataclass(frozen=True)
+class Account:
+    """A registered account, without its secret. ``created_at`` is ms since the epoch."""
+
+    id: int
+    provider: str
+    name: str
+    access_key: str
+    project_id: str
+    created_at: int
+    created_by: str
+
+
+def register(store: Store, keyring: Keyring, credentials: Credentials, *, name: str, caller: str) -> Account:
+    """Stores an account. Raises AlreadyExists when its access key is registered."""
+    try:
+        with store.transaction():
+            row = AccountRow.create(
+                provider=credentials.provider,
+                name=name,
+                access_key=credentials.access_key,
+                secret=keyring.seal(credentials.secret, _row(credentials.provider, credentials.access_key)),
+                project_id=credentials.project_id,
+                created_at=store.now(),
+                created_by=caller,
+            )
+    except IntegrityError:
+        raise AlreadyExists("account", credentials.access_key) from None
+    return _value(row)
+
+
+def page(store: Store, provider: str, wanted: PageOf) -> Page[Account]:
+    """The accounts of a cloud, or all, newest first."""
+    query = AccountRow.select()
+    if provider:
+        query = query.where(AccountRow.provider == provider)
+    with store.connection():
+        total = query.count()
+        rows = [_value(row) for row in query.order_by(AccountRow.id.desc()).paginate(wanted.number, wanted.size)]
+    return Page(rows, wanted.number, wanted.size, total)
+
+
+def by_key(store: Store, provider: str, access_key: str) -> Account:
+    """The account with that access key; raises NotFound."""
+    with store.connection():
+        row = AccountRow.get_or_none((AccountRow.provider == provider) & (AccountRow.access_key == access_key))
+    if row is None:
+        raise NotFound("account", access_key)
+    return _value(row)
+
+
+def any_of(store: Store, provider: str) -> Account:
+    """Some account of a cloud, always the same while it is registered; raises NotFound."""
+    with store.connection():
+        row = AccountRow.select().where(AccountRow.provider == provider).order_by(AccountRow.id).first()
+    if row is None:
+        raise NotFound("account", f"of {provider}")
+    return _value(row)
+
+
+def credentials_of(store: Store, keyring: Keyring, account_id: int) -> Credentials:
+    """What an adapter needs; raises NotFound, SecretUnreadable."""
+    with store.connection():
+        row = AccountRow.get_or_none(AccountRow.id == account_id)
+    if row is None:
+        raise NotFound("account", str(account_id))
+    secret = keyring.open(row.secret, _row(row.provider, row.access_key))
+    return Credentials(row.provider, row.access_key, secret, row.project_id)
+
+
+def remove(store: Store, provider: str, access_key: str) -> None:
+    """Forgets an account. Raises NotFound, and Conflict while a cluster or a network uses it."""
+    with store.transaction():
+        account = by_key(store, provider, access_key)
+        clusters = ClusterRow.select().where(ClusterRow.account_id == account.id).count()
+        networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
+        if clusters or networks:
+            raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
+        AccountRow.delete().where(AccountRow.id == account.id).execute()
+
+
+def _row(provider: str, access_key: str) -> str:
+    return f"account/{provider}/{access_key}"
+
+
+def _value(row: AccountRow) -> Account:
+    return Account(row.id, row.provider, row.name, row.access_key, row.project_id, row.created_at, row.created_by)

@@ -1,0 +1,167 @@
+"""Templates of clusters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from peewee import IntegrityError, fn
+
+from bridgx_server.errors import AlreadyExists, NotFound
+from bridgx_server.providers.base import Charge, Disk
+from bridgx_server.store.chunks import Placement
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import ClusterRow, InstanceRow
+from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.secrets import Keyring
+
+IN_USE = ("pending", "running", "deleting")
+
+
+@dataclass(frozen=True)
+class ClusterTemplate:
+    """What a cluster's machines look like, as it is stored. ``placements`` are in order of preference."""
+
+    name: str
+    provider: str
+    account_id: int
+    account_key: str
+    region_id: str
+    image_id: str
+    vpc_id: str
+    security_group_id: str
+    internet_charge_type: str
+    bandwidth_mbps: int
+    charge: Charge
+    system_disk: Disk
+    data_disks: Sequence[Disk]
+    tags: Mapping[str, str]
+    placements: Sequence[Placement]
+    password: str = field(repr=False)
+    description: str = ""
+    max_machines: int = 200
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """A row of the list. ``used`` counts machines that are pending, running or being deleted."""
+
+    id: int
+    name: str
+    provider: str
+    account_key: str
+    created_at: int
+    created_by: str
+    used: int
+    max_machines: int
+
+
+def add(store: Store, keyring: Keyring, template: ClusterTemplate, caller: str) -> int:
+    """Stores a template and returns its number; raises AlreadyExists."""
+    first = template.placements[0]
+    try:
+        with store.transaction():
+            row = ClusterRow.create(
+                name=template.name,
+                provider=template.provider,
+                account_id=template.account_id,
+                account_key=template.account_key,
+                region_id=template.region_id,
+                zone_id=first.zone_id,
+                instance_type=first.instance_type,
+                image_id=template.image_id,
+                vpc_id=template.vpc_id,
+                subnet_id=first.subnet_id,
+                security_group_id=template.security_group_id,
+                internet_charge_type=template.internet_charge_type,
+                bandwidth_mbps=template.bandwidth_mbps,
+                charge_type=template.charge.charge_type,
+                period_unit=template.charge.period_unit,
+                period=template.charge.period,
+                system_disk_category=template.system_disk.category,
+                system_disk_size_gib=template.system_disk.size_gib,
+                data_disks_json=json.dumps([asdict(disk) for disk in template.data_disks]),
+                tags_json=json.dumps(dict(template.tags)),
+                placements_json=json.dumps([asdict(place) for place in template.placements]),
+                password=keyring.seal(template.password, _row(template.name)),
+                description=template.description,
+                max_machines=template.max_machines,
+                created_at=store.now(),
+                created_by=caller,
+            )
+    except IntegrityError:
+        raise AlreadyExists("cluster", template.name) from None
+    return int(row.id)
+
+
+def exists(store: Store, name: str) -> bool:
+    """Whether a cluster has that name."""
+    with store.connection():
+        return bool(ClusterRow.select().where(ClusterRow.name == name).exists())
+
+
+def get(store: Store, keyring: Keyring, cluster_id: int) -> ClusterTemplate:
+    """A template with its password; raises NotFound, SecretUnreadable."""
+    with store.connection():
+        row = ClusterRow.get_or_none(ClusterRow.id == cluster_id)
+    if row is None:
+        raise NotFound("cluster", str(cluster_id))
+    return ClusterTemplate(
+        name=row.name,
+        provider=row.provider,
+        account_id=row.account_id,
+        account_key=row.account_key,
+        region_id=row.region_id,
+        image_id=row.image_id,
+        vpc_id=row.vpc_id,
+        security_group_id=row.security_group_id,
+        internet_charge_type=row.internet_charge_type,
+        bandwidth_mbps=row.bandwidth_mbps,
+        charge=Charge(row.charge_type, row.period_unit, row.period),
+        system_disk=Disk(row.system_disk_category, row.system_disk_size_gib),
+        data_disks=tuple(Disk(**disk) for disk in json.loads(row.data_disks_json)),
+        tags=json.loads(row.tags_json),
+        placements=tuple(Placement(**place) for place in json.loads(row.placements_json)),
+        password=keyring.open(row.password, _row(row.name)),
+        description=row.description,
+        max_machines=row.max_machines,
+    )
+
+
+def page(store: Store, account_key: str, wanted: PageOf) -> Page[ClusterSummary]:
+    """The clusters of an account, or all, newest first, with the machines that each uses."""
+    query = ClusterRow.select()
+    if account_key:
+        query = query.where(ClusterRow.account_key == account_key)
+    with store.connection():
+        total = query.count()
+        rows = list(query.order_by(ClusterRow.id.desc()).paginate(wanted.number, wanted.size))
+        used = _used(row.id for row in rows)
+    summaries = [
+        ClusterSummary(
+            row.id,
+            row.name,
+            row.provider,
+            row.account_key,
+            row.created_at,
+            row.created_by,
+            used.get(row.id, 0),
+            row.max_machines,
+        )
+        for row in rows
+    ]
+    return Page(summaries, wanted.number, wanted.size, total)
+
+
+def _used(cluster_ids: Iterable[int]) -> dict[int, int]:
+    query = (
+        InstanceRow.select(InstanceRow.cluster_id, fn.COUNT(InstanceRow.id))
+        .where(InstanceRow.cluster_id.in_(list(cluster_ids)) & InstanceRow.status.in_(IN_USE))
+        .group_by(InstanceRow.cluster_id)
+    )
+    return {int(cluster_id): int(number) for cluster_id, number in query.tuples()}
+
+
+def _row(name: str) -> str:
+    return f"cluster/{name}/password"

@@ -1,0 +1,123 @@
+"""Lists of tasks and machines, by every filter that the API has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridgx_server.errors import NotFound
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import InstanceRow, TaskRow
+from bridgx_server.store.paging import Page, PageOf
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """A task in a list. Times are ms since the epoch, 0 where nothing has happened."""
+
+    id: int
+    name: str
+    action: str
+    status: str
+    cluster_name: str
+    created_at: int
+    started_at: int
+    finished_at: int
+
+
+@dataclass(frozen=True)
+class MachineLine:
+    """A machine in a list. Times are ms since the epoch, 0 where nothing has happened."""
+
+    instance_id: str
+    provider: str
+    region_id: str
+    zone_id: str
+    cluster_id: int
+    cluster_name: str
+    task_id: int
+    instance_type: str
+    image_id: str
+    status: str
+    ip_inner: str
+    ip_outer: str
+    created_at: int
+    running_at: int
+    gone_at: int
+
+
+@dataclass(frozen=True)
+class MachineFilter:
+    """Which machines; what is empty does not matter. ``ip`` is that of either side."""
+
+    account_key: str = ""
+    instance_id: str = ""
+    ip: str = ""
+    provider: str = ""
+    cluster_name: str = ""
+    statuses: Sequence[str] = ()
+
+
+def page_tasks(store: Store, account_key: str, cluster_name: str, wanted: PageOf) -> Page[TaskLine]:
+    """The tasks that pass the filters, newest first."""
+    query = TaskRow.select()
+    if account_key:
+        query = query.where(TaskRow.account_key == account_key)
+    if cluster_name:
+        query = query.where(TaskRow.cluster_name == cluster_name)
+    with store.connection():
+        total = query.count()
+        rows = [
+            TaskLine(**{name: getattr(row, name) for name in TaskLine.__dataclass_fields__})
+            for row in query.order_by(TaskRow.id.desc()).paginate(wanted.number, wanted.size)
+        ]
+    return Page(rows, wanted.number, wanted.size, total)
+
+
+def page_machines(store: Store, which: MachineFilter, wanted: PageOf) -> Page[MachineLine]:
+    """The machines that pass the filters, newest first."""
+    query = _filtered(InstanceRow.select(*_columns()), which)
+    with store.connection():
+        total = query.count()
+        ordered = query.order_by(InstanceRow.id.desc()).paginate(wanted.number, wanted.size)
+        rows = [MachineLine(*row) for row in ordered.tuples()]
+    return Page(rows, wanted.number, wanted.size, total)
+
+
+def get_machine(store: Store, instance_id: str) -> MachineLine:
+    """The machine that the cloud calls so; the newest, should two clouds use one name. Raises NotFound."""
+    query = InstanceRow.select(*_columns()).where(InstanceRow.instance_id == instance_id)
+    with store.connection():
+        row = query.order_by(InstanceRow.id.desc()).tuples().first()
+    if row is None:
+        raise NotFound("instance", instance_id)
+    return MachineLine(*row)
+
+
+def count_running(store: Store, account_key: str, cluster_name: str) -> int:
+    """Machines that run now."""
+    which = MachineFilter(account_key=account_key, cluster_name=cluster_name, statuses=("running",))
+    with store.connection():
+        return int(_filtered(InstanceRow.select(InstanceRow.id), which).count())
+
+
+def _columns() -> list[object]:
+    return [getattr(InstanceRow, name) for name in MachineLine.__dataclass_fields__]
+
+
+def _filtered(query: object, which: MachineFilter) -> Any:
+    found: Any = query
+    if which.account_key:
+        found = found.where(InstanceRow.account_key == which.account_key)
+    if which.instance_id:
+        found = found.where(InstanceRow.instance_id == which.instance_id)
+    if which.ip:
+        found = found.where((InstanceRow.ip_inner == which.ip) | (InstanceRow.ip_outer == which.ip))
+    if which.provider:
+        found = found.where(InstanceRow.provider == which.provider)
+    if which.cluster_name:
+        found = found.where(InstanceRow.cluster_name == which.cluster_name)
+    if which.statuses:
+        found = found.where(InstanceRow.status.in_(list(which.statuses)))
+    return found

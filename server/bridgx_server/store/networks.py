@@ -1,0 +1,272 @@
+"""VPCs, subnets and security groups that were made here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from bridgx_server.errors import NotFound
+from bridgx_server.providers import base
+from bridgx_server.store.accounts import Account
+from bridgx_server.store.database import Store
+from bridgx_server.store.models import SecurityGroupRow, SubnetRow, VpcRow
+from bridgx_server.store.paging import Page, PageOf
+
+
+@dataclass(frozen=True)
+class StoredVpc:
+    """A VPC. ``created_at`` is ms since the epoch."""
+
+    vpc_id: str
+    provider: str
+    account_id: int
+    account_key: str
+    region_id: str
+    name: str
+    cidr_block: str
+    status: str
+    created_at: int
+    subnet_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredSubnet:
+    """A subnet. ``created_at`` is ms since the epoch."""
+
+    subnet_id: str
+    vpc_id: str
+    zone_id: str
+    name: str
+    cidr_block: str
+    status: str
+    is_default: bool
+    available_ip_count: int
+    created_at: int
+
+
+@dataclass(frozen=True)
+class StoredGroup:
+    """A security group. ``created_at`` is ms since the epoch."""
+
+    security_group_id: str
+    vpc_id: str
+    name: str
+    group_type: str
+    created_at: int
+
+
+def add_vpc(store: Store, account: Account, region_id: str, vpc_id: str, name: str, cidr: str, caller: str) -> None:
+    """Writes a new VPC down; one that is known stays as it is."""
+    with store.transaction():
+        if VpcRow.get_or_none((VpcRow.vpc_id == vpc_id) & (VpcRow.account_id == account.id)) is None:
+            VpcRow.create(
+                vpc_id=vpc_id,
+                provider=account.provider,
+                account_id=account.id,
+                account_key=account.access_key,
+                region_id=region_id,
+                name=name,
+                cidr_block=cidr,
+                status="Pending",
+                created_at=store.now(),
+                created_by=caller,
+            )
+
+
+def get_vpc(store: Store, vpc_id: str) -> StoredVpc:
+    """The VPC; raises NotFound."""
+    with store.connection():
+        row = VpcRow.get_or_none(VpcRow.vpc_id == vpc_id)
+        if row is None:
+            raise NotFound("vpc", vpc_id)
+        return _vpc(row, _subnets_of([vpc_id]))
+
+
+def page_vpcs(store: Store, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
+    """The VPCs that pass the filters that are given, newest first."""
+    query = VpcRow.select()
+    if provider:
+        query = query.where(VpcRow.provider == provider)
+    if region_id:
+        query = query.where(VpcRow.region_id == region_id)
+    if name:
+        query = query.where(VpcRow.name == name)
+    with store.connection():
+        total = query.count()
+        rows = list(query.order_by(VpcRow.id.desc()).paginate(wanted.number, wanted.size))
+        subnets = _subnets_of([row.vpc_id for row in rows])
+    return Page([_vpc(row, subnets) for row in rows], wanted.number, wanted.size, total)
+
+
+def refresh_vpcs(store: Store, account_id: int, found: Sequence[base.Vpc]) -> None:
+    """Writes down what the cloud says of VPCs."""
+    with store.transaction():
+        for vpc in found:
+            changes: dict[str, object] = {"status": vpc.status, "cidr_block": vpc.cidr_block}
+            if vpc.created_at:
+                changes["created_at"] = int(vpc.created_at.timestamp() * 1000)
+            VpcRow.update(**changes).where((VpcRow.vpc_id == vpc.vpc_id) & (VpcRow.account_id == account_id)).execute()
+
+
+def remove_vpc(store: Store, vpc_id: str, account_id: int) -> None:
+    """Forgets a VPC."""
+    with store.transaction():
+        VpcRow.delete().where((VpcRow.vpc_id == vpc_id) & (VpcRow.account_id == account_id)).execute()
+
+
+def add_subnet(store: Store, vpc: StoredVpc, subnet_id: str, zone_id: str, name: str, cidr: str, caller: str) -> None:
+    """Writes a new subnet down; one that is known stays as it is."""
+    with store.transaction():
+        known = (SubnetRow.subnet_id == subnet_id) & (SubnetRow.account_id == vpc.account_id)
+        if SubnetRow.get_or_none(known) is None:
+            SubnetRow.create(
+                subnet_id=subnet_id,
+                vpc_id=vpc.vpc_id,
+                account_id=vpc.account_id,
+                zone_id=zone_id,
+                name=name,
+                cidr_block=cidr,
+                status="Pending",
+                is_default=False,
+                available_ip_count=0,
+                created_at=store.now(),
+                created_by=caller,
+            )
+
+
+def subnets_of(store: Store, vpc_id: str) -> list[StoredSubnet]:
+    """All subnets of a VPC that were made here."""
+    with store.connection():
+        return [_subnet(row) for row in SubnetRow.select().where(SubnetRow.vpc_id == vpc_id).order_by(SubnetRow.id)]
+
+
+def page_subnets(store: Store, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
+    """The subnets of a VPC, newest first."""
+    query = SubnetRow.select().where(SubnetRow.vpc_id == vpc_id)
+    if name:
+        query = query.where(SubnetRow.name == name)
+    with store.connection():
+        total = query.count()
+        rows = [_subnet(row) for row in query.order_by(SubnetRow.id.desc()).paginate(wanted.number, wanted.size)]
+    return Page(rows, wanted.number, wanted.size, total)
+
+
+def refresh_subnets(store: Store, account_id: int, found: Sequence[base.Subnet]) -> None:
+    """Writes down what the cloud says of subnets."""
+    with store.transaction():
+        for subnet in found:
+            changes: dict[str, object] = {
+                "status": subnet.status,
+                "is_default": subnet.is_default,
+                "available_ip_count": subnet.available_ip_count,
+            }
+            SubnetRow.update(**changes).where(
+                (SubnetRow.subnet_id == subnet.subnet_id) & (SubnetRow.account_id == account_id)
+            ).execute()
+
+
+def remove_subnet(store: Store, subnet_id: str, account_id: int) -> None:
+    """Forgets a subnet."""
+    with store.transaction():
+        SubnetRow.delete().where((SubnetRow.subnet_id == subnet_id) & (SubnetRow.account_id == account_id)).execute()
+
+
+def add_group(
+    store: Store,
+    vpc: StoredVpc,
+    group_id: str,
+    name: str,
+    group_type: str,
+    rules: Sequence[base.SecurityGroupRule],
+    caller: str,
+) -> None:
+    """Writes a new security group down; one that is known stays as it is."""
+    with store.transaction():
+        known = (SecurityGroupRow.security_group_id == group_id) & (SecurityGroupRow.account_id == vpc.account_id)
+        if SecurityGroupRow.get_or_none(known) is None:
+            SecurityGroupRow.create(
+                security_group_id=group_id,
+                vpc_id=vpc.vpc_id,
+                account_id=vpc.account_id,
+                region_id=vpc.region_id,
+                name=name,
+                group_type=group_type,
+                rules_json=json.dumps([asdict(rule) for rule in rules]),
+                created_at=store.now(),
+                created_by=caller,
+            )
+
+
+def page_groups(store: Store, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
+    """The security groups of a VPC, newest first."""
+    query = SecurityGroupRow.select().where(SecurityGroupRow.vpc_id == vpc_id)
+    if region_id:
+        query = query.where(SecurityGroupRow.region_id == region_id)
+    if name:
+        query = query.where(SecurityGroupRow.name == name)
+    with store.connection():
+        total = query.count()
+        rows = [
+            StoredGroup(row.security_group_id, row.vpc_id, row.name, row.group_type, row.created_at)
+            for row in query.order_by(SecurityGroupRow.id.desc()).paginate(wanted.number, wanted.size)
+        ]
+    return Page(rows, wanted.number, wanted.size, total)
+
+
+def remove_group(store: Store, group_id: str, account_id: int) -> None:
+    """Forgets a security group."""
+    with store.transaction():
+        SecurityGroupRow.delete().where(
+            (SecurityGroupRow.security_group_id == group_id) & (SecurityGroupRow.account_id == account_id)
+        ).execute()
+
+
+def names_of(store: Store, vpc_id: str, subnet_id: str, group_id: str) -> tuple[str, str, str]:
+    """The names of a VPC, a subnet and a security group; the id where the name is not known here."""
+    with store.connection():
+        vpc = VpcRow.get_or_none(VpcRow.vpc_id == vpc_id)
+        subnet = SubnetRow.get_or_none(SubnetRow.subnet_id == subnet_id)
+        group = SecurityGroupRow.get_or_none(SecurityGroupRow.security_group_id == group_id)
+    return (
+        vpc.name if vpc and vpc.name else vpc_id,
+        subnet.name if subnet and subnet.name else subnet_id,
+        group.name if group and group.name else group_id,
+    )
+
+
+def _subnets_of(vpc_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    query = SubnetRow.select(SubnetRow.vpc_id, SubnetRow.subnet_id).where(SubnetRow.vpc_id.in_(list(vpc_ids)))
+    for vpc_id, subnet_id in query.order_by(SubnetRow.id).tuples():
+        found[vpc_id] = (*found.get(vpc_id, ()), subnet_id)
+    return found
+
+
+def _vpc(row: VpcRow, subnets: Mapping[str, tuple[str, ...]]) -> StoredVpc:
+    return StoredVpc(
+        row.vpc_id,
+        row.provider,
+        row.account_id,
+        row.account_key,
+        row.region_id,
+        row.name,
+        row.cidr_block,
+        row.status,
+        row.created_at,
+        subnets.get(row.vpc_id, ()),
+    )
+
+
+def _subnet(row: SubnetRow) -> StoredSubnet:
+    return StoredSubnet(
+        row.subnet_id,
+        row.vpc_id,
+        row.zone_id,
+        row.name,
+        row.cidr_block,
+        row.status,
+        bool(row.is_default),
+        row.available_ip_count,
+        row.created_at,
+    )
