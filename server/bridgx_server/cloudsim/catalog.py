@@ -160,4 +160,10 @@ def _aws() -> Catalog:
     return Catalog(names, zones, _types(families), images, {"us-east-1c": frozenset({"t2.nano", "m7a.16xlarge"})})
 
 
-_BUILDERS = {"AlibabaCloud": _alibaba, "AWSCloud": _aws}
+def _baidu() -> Catalog:
+    from bridgx_server.cloudsim.baidu.offers import catalog
+
+    return catalog()
+
+
+_BUILDERS = {"BaiduCloud": _baidu, "AlibabaCloud": _alibaba, "AWSCloud": _aws}
