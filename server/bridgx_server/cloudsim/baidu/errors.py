@@ -56,7 +56,7 @@ _OTHERS = {
     Kind.THROTTLED: (429, "RequestLimited"),
     Kind.UNAVAILABLE: (503, "ServiceUnavailable"),
     Kind.WRONG_STATE: (409, "OperationDenied"),
-    Kind.CIDR_CONFLICT: (409, "Subnet.CidrConflict"),
+    Kind.CIDR_CONFLICT: (400, "BadRequest"),
     Kind.CIDR_INVALID: (400, "BadRequest"),
     Kind.DUPLICATE: (409, "SecurityGroup.RuleDuplicated"),
 }

@@ -18,9 +18,6 @@ from bridgx_server.cloudsim.front import Call
 
 PASSWORD = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])(?=.*[!@#$%^*()])[A-Za-z0-9!@#$%^*()]{8,16}")
 MONTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36)
-# A machine cannot be released while it is created. How long that is nobody says; after this many seconds one that still
-# does not run is taken as stuck, and can be released.
-CREATING = 3.0
 
 _STATUSES = {
     "pending": "Starting",
@@ -119,16 +116,22 @@ def refund_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def _release(ids: Sequence[str], call: Call, cloud: SimCloud, *, prepaid: bool) -> dict[str, Any]:
+    # A machine that is not shown yet is still created; such cannot be released.
+    if any(_is_created(cloud.machines.get(machine_id), call, cloud) for machine_id in ids):
+        raise Refused(409, "Instance.ReleaseWhileCreating", "The instance can not be released while it is created.")
     machines = _known(ids, call, cloud)
     if any((machine.charge == "Prepaid") != prepaid for machine in machines):
         if prepaid:
             raise Refused(403, "OperationDenied", "Only prepaid instances that have not expired can be refunded.")
         raise Refused(403, "Instance.DeleteServerFailException", "Instance can not release if not postpay.")
-    now = cloud.clock()
-    if any(machine.state(now) == "pending" and now - machine.created_at < CREATING for machine in machines):
-        raise Refused(409, "Instance.ReleaseWhileCreating", "The instance can not be released while it is created.")
     cloud.delete_machines(machines)
     return {}
+
+
+def _is_created(machine: Machine | None, call: Call, cloud: SimCloud) -> bool:
+    if machine is None or (machine.account, machine.region) != (call.account, call.region):
+        return False
+    return cloud.clock() < machine.visible_at
 
 
 def _known(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:

@@ -32,6 +32,7 @@ def create_vpc(call: Call, cloud: SimCloud) -> dict[str, Any]:
         str(block),
         description=parameters.get("description", ""),
     )
+    vpc.available_at = vpc.created_at  # a VPC of Baidu has no state: it is ready when it is made
     cloud.tag(vpc, tags_of(parameters))
     remember(call, cloud, vpc.vpc_id)
     return {"vpcId": vpc.vpc_id}

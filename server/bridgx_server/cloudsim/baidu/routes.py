@@ -1,6 +1,6 @@
 """Which calls there are: method, path, parameters. From the BCC and VPC API references and Baidu's SDKs.
 
-Actions are named as in Baidu's Go SDK.
+Actions are named after the methods of Baidu's Python SDK.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ _NAMED: Mapping[str, Field] = {"description": TEXT, "enableIpv6": BOOLEAN, "tags
 
 ROUTES: tuple[Route, ...] = (
     Route("DescribeRegions", "POST", "/v2/region/describeRegions", offered.describe_regions, body={"region": TEXT}),
-    Route("ListZone", "GET", "/v2/zone", offered.list_zones),
+    Route("ListZones", "GET", "/v2/zone", offered.list_zones),
     Route(
         "ListFlavorSpec",
         "GET",
@@ -166,13 +166,13 @@ ROUTES: tuple[Route, ...] = (
         {**TOKEN, "spec": TEXT, "specId": TEXT, "productType": TEXT, "instanceType": TEXT},
     ),
     Route(
-        "ListImage",
+        "ListImages",
         "GET",
         "/v2/image",
         offered.list_images,
         {**PAGE, "imageType": Field(required=True, choices=IMAGES), "imageName": TEXT},
     ),
-    Route("GetImageDetail", "GET", "/v2/image/{imageId}", offered.get_image),
+    Route("GetImage", "GET", "/v2/image/{imageId}", offered.get_image),
     Route("CreateInstanceBySpec", "POST", "/v2/instanceBySpec", instances.create_instances, TOKEN, _INSTANCE),
     Route("ListInstances", "GET", "/v2/instance", instances.list_instances, _INSTANCE_FILTERS),
     Route(
@@ -184,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
         {"instanceIds": IDS},
     ),
     Route(
-        "BatchDeleteInstanceWithRelateResource",
+        "BatchDeleteInstanceWithRelatedResource",
         "POST",
         "/v2/instance/batchDelete",
         instances.delete_instances,
@@ -192,7 +192,7 @@ ROUTES: tuple[Route, ...] = (
         {"instanceIds": IDS, **_RELEASE},
     ),
     Route(
-        "BatchRefundResource",
+        "BatchRefundResources",
         "POST",
         "/v2/instance/batchRefundResource",
         instances.refund_instances,
@@ -200,15 +200,15 @@ ROUTES: tuple[Route, ...] = (
         {"instanceIds": Field("list", required=True, of=TEXT, size=(1, 20)), **_RELEASE},
     ),
     Route(
-        "GetInstanceDetail",
+        "GetInstance",
         "GET",
         "/v2/instance/{instanceId}",
         instances.get_instance,
         {"containsFailed": BOOLEAN},
     ),
-    Route("DeleteInstance", "DELETE", "/v2/instance/{instanceId}", instances.delete_instance),
+    Route("ReleaseInstance", "DELETE", "/v2/instance/{instanceId}", instances.delete_instance),
     Route(
-        "DeleteInstanceWithRelateResource",
+        "ReleaseInstanceWithRelatedResources",
         "POST",
         "/v2/instance/{instanceId}",
         instances.delete_instance,
@@ -230,7 +230,7 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        "ListSecurityGroup",
+        "ListSecurityGroups",
         "GET",
         "/v2/securityGroup",
         groups.list_groups,
@@ -257,16 +257,16 @@ ROUTES: tuple[Route, ...] = (
         "revokeRule",
     ),
     Route(
-        "CreateVPC",
+        "CreateVpc",
         "POST",
         "/v1/vpc",
         networks.create_vpc,
         TOKEN,
         {"name": Field(required=True), "cidr": Field(required=True), **_NAMED},
     ),
-    Route("ListVPC", "GET", "/v1/vpc", networks.list_vpcs, {**PAGE, "vpcIds": TEXT, "isDefault": BOOLEAN}),
-    Route("GetVPCDetail", "GET", "/v1/vpc/{vpcId}", networks.get_vpc),
-    Route("DeleteVPC", "DELETE", "/v1/vpc/{vpcId}", networks.delete_vpc, TOKEN),
+    Route("ListVpcs", "GET", "/v1/vpc", networks.list_vpcs, {**PAGE, "vpcIds": TEXT, "isDefault": BOOLEAN}),
+    Route("GetVpc", "GET", "/v1/vpc/{vpcId}", networks.get_vpc),
+    Route("DeleteVpc", "DELETE", "/v1/vpc/{vpcId}", networks.delete_vpc, TOKEN),
     Route(
         "CreateSubnet",
         "POST",
@@ -287,7 +287,7 @@ ROUTES: tuple[Route, ...] = (
         networks.list_subnets,
         {**PAGE, "vpcId": TEXT, "subnetIds": TEXT, "zoneName": TEXT, "subnetType": TEXT},
     ),
-    Route("GetSubnetDetail", "GET", "/v1/subnet/{subnetId}", networks.get_subnet),
+    Route("GetSubnet", "GET", "/v1/subnet/{subnetId}", networks.get_subnet),
     Route("DeleteSubnet", "DELETE", "/v1/subnet/{subnetId}", networks.delete_subnet, TOKEN),
 )
 

@@ -19,7 +19,7 @@ from baidubce.services.subnet.subnet_client import SubnetClient
 from baidubce.services.vpc.vpc_client import VpcClient
 
 from bridgx_server.providers.baidu import words
-from bridgx_server.providers.baidu.errors import PROVIDER, translate
+from bridgx_server.providers.baidu.errors import PROVIDER, invalid, translate
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 
@@ -67,34 +67,33 @@ class Calls:
     def _call(
         self, product: str, region_id: str, operation: str, *args: Any, **kwargs: Any
     ) -> tuple[dict[str, Any], str]:
-        client = self._client(product, region_id)
+        client = self._client(product, region_id, operation)
         try:
             response = getattr(client, operation)(*args, **kwargs)
         except BceHttpClientError as error:
-            raise translate(error, operation) from None
+            failure = translate(error, operation)
         except BceClientError:
-            raise ProviderError(
-                ErrorClass.INVALID_PARAMETER,
-                "the SDK refused to send the request",
-                provider=PROVIDER,
-                operation=operation,
-            ) from None
-        return response.get_body_map(), response.metadata.bce_request_id or ""
+            failure = invalid("the SDK refused to send the request", "", operation)
+        else:
+            return response.get_body_map(), response.metadata.bce_request_id or ""
+        # Raised out here so that nothing hangs on to the SDK's exception, whose frames hold the password.
+        raise failure
 
-    def _client(self, product: str, region_id: str) -> Any:
+    def _client(self, product: str, region_id: str, operation: str) -> Any:
         with self._lock:
             client = self._clients.get((product, region_id))
             if client is None:
-                client = PRODUCTS[product](self._configuration(region_id))
+                client = PRODUCTS[product](self._configuration(region_id, operation))
                 self._clients[product, region_id] = client
             return client
 
-    def _configuration(self, region_id: str) -> BceClientConfiguration:
+    def _configuration(self, region_id: str, operation: str) -> BceClientConfiguration:
         if all(region.region_id != region_id for region in words.REGIONS):
             raise ProviderError(
                 ErrorClass.NOT_FOUND,
                 f"there is no region {region_id}; there are {', '.join(region.region_id for region in words.REGIONS)}",
                 provider=PROVIDER,
+                operation=operation,
                 field="region_id",
             )
         if len(self._credentials.secret.encode()) < SECRET_BYTES:
@@ -103,12 +102,13 @@ class Calls:
                 f"the secret key has fewer than {SECRET_BYTES} characters; Baidu's have 32, and machine passwords are "
                 f"encrypted with the first {SECRET_BYTES}",
                 provider=PROVIDER,
+                operation=operation,
             )
         return BceClientConfiguration(
             credentials=BceCredentials(self._credentials.access_key, self._credentials.secret),
             retry_policy=NoRetryPolicy(),
             # One value for connecting and for each wait for bytes.
-            connection_timeout_in_mills=max(self._settings.connect_timeout, self._settings.read_timeout) * 1000,
+            connection_timeout_in_mills=self._settings.read_timeout * 1000,
             **endpoint_of(region_id, self._settings.endpoint),
         )
 

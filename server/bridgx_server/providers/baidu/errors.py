@@ -69,18 +69,17 @@ CODES: Mapping[str, ErrorClass] = {
     "SecurityGroup.InstancesAssociatedSecurityGroupCanNotBeDeleted": ErrorClass.CONFLICT,
 }
 
-# What a code's name says, looked for in lower case and in this order: stock and money speak of limits as well.
+# What a code's name says, looked for in lower case without dots and in this order: quotas and money can be insufficient, too.
 _HINTS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     (
         ErrorClass.THROTTLED,
         ("throttl", "requestlimit", "ratelimit", "flowlimit", "frequen", "toomanyrequest", "toofast"),
     ),
-    (
-        ErrorClass.OUT_OF_STOCK,
-        ("stock", "soldout", "sold_out", "noenoughresource", "resourceinsufficient", "insufficientresource"),
-    ),
-    (ErrorClass.INSUFFICIENT_BALANCE, ("balance", "arrear", "payment", "insufficientfund", "notenoughmoney")),
-    (ErrorClass.QUOTA_EXCEEDED, ("quota", "exceed", "limit", "toomany")),
+    (ErrorClass.QUOTA_EXCEEDED, ("quota",)),
+    (ErrorClass.INSUFFICIENT_BALANCE, ("balance", "arrear", "payment", "fund", "money")),
+    # No addresses left in a subnet is a stock that is empty, too: another zone's subnet may have some.
+    (ErrorClass.OUT_OF_STOCK, ("stock", "soldout", "noenough", "notenough", "insufficient")),
+    (ErrorClass.QUOTA_EXCEEDED, ("exceed", "limit", "toomany")),
     (ErrorClass.NOT_FOUND, ("notfound", "notexist", "nosuch")),
     (ErrorClass.CONFLICT, ("duplicat", "alreadyexist", "inuse", "conflict", "notallow")),
     (ErrorClass.PERMISSION_DENIED, ("denied", "forbidden", "permission", "unauthorized")),
@@ -102,7 +101,7 @@ def class_of(code: str, status: int) -> ErrorClass:
         return known
     if status == 429:
         return ErrorClass.THROTTLED
-    name = code.lower().replace(".", "")
+    name = code.lower().replace(".", "").replace("_", "")
     for kind, hints in _HINTS:
         if any(hint in name for hint in hints):
             return kind
