@@ -68,7 +68,7 @@ def page(store: Store, day: Day, cluster_name: str, now: int, wanted: PageOf) ->
     with store.connection():
         count = query.count()
         ordered = query.order_by(InstanceRow.id.desc()).paginate(wanted.number, wanted.size)
-        rows = [MachineUsage(*row[:6], seconds=int(row[6])) for row in ordered.tuples()]
+        rows = [_usage(*row) for row in ordered.tuples()]
     return Page(rows, wanted.number, wanted.size, count)
 
 
@@ -90,3 +90,9 @@ def _up_on(query: Any, day: Day, cluster_name: str, now: int) -> Any:
         & ((InstanceRow.gone_at == 0) | (InstanceRow.gone_at > InstanceRow.running_at))
     )
     return found.where(InstanceRow.cluster_name == cluster_name) if cluster_name else found
+
+
+def _usage(
+    row_id: int, cluster: str, instance_id: str, instance_type: str, started_at: int, stopped_at: int, seconds: Any
+) -> MachineUsage:
+    return MachineUsage(row_id, cluster, instance_id, instance_type, started_at, stopped_at, int(seconds))

@@ -1,0 +1,291 @@
+"""New VPCs, subnets and security groups, and lists of them that are true.
+
+Every call to a cloud goes out under a token that its request keeps, so that a request which was cut off is continued by
+its repetition. What a cloud has not finished yet is waited for, within a bound.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from bridgx_server.errors import FieldError, InvalidField, InvalidFields, QuotaExceeded
+from bridgx_server.providers.base import CreateSecurityGroup, CreateSubnet, CreateVpc, Provider, SecurityGroupRule
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.provisioning.catalog import Catalog
+from bridgx_server.provisioning.once import Attempt
+from bridgx_server.scaling.engine import Clouds
+from bridgx_server.store import networks
+from bridgx_server.store.accounts import Account
+from bridgx_server.store.database import Store
+from bridgx_server.store.networks import StoredGroup, StoredSubnet, StoredVpc
+from bridgx_server.store.paging import Page, PageOf
+
+DEFAULT_BLOCK = "172.16.0.0/12"
+MOST_SUBNETS = 150  # in a VPC
+READY_TIMEOUT = 60.0  # seconds to wait for what the cloud has not finished
+READY_PAUSE = 0.5  # seconds between two looks
+
+log = structlog.get_logger("bridgx.networks")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The flows, and what they work with."""
+
+    store: Store
+    clouds: Clouds
+    catalog: Catalog
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+    def create_vpc(self, account: Account, region_id: str, name: str, cidr: str, attempt: Attempt) -> str:
+        """Makes a VPC and returns its id; raises InvalidField, ProviderError."""
+        provider = self.clouds.provider(account.id)
+        cidr = cidr or self._default_block(provider)
+        self._check_region(account, region_id)
+        _check_mask("cidr_block", cidr, provider.limits.vpc_prefix, provider.name)
+        vpc_id = self._make_vpc(provider, account, region_id, name, cidr, attempt.token, attempt.caller)
+        attempt.answered(vpc_id)
+        return vpc_id
+
+    def create_subnet(self, vpc: StoredVpc, zone_id: str, name: str, cidr: str, attempt: Attempt) -> str:
+        """Makes a subnet and returns its id; raises InvalidField, QuotaExceeded, ProviderError."""
+        provider = self.clouds.provider(vpc.account_id)
+        self._check_zone(vpc.account_id, vpc.region_id, zone_id)
+        _check_mask("cidr_block", cidr, provider.limits.subnet_prefix, provider.name)
+        _check_inside("cidr_block", cidr, vpc.cidr_block)
+        self._check_siblings(provider, vpc, cidr, attempt.token)
+        self._ready_vpc(provider, vpc.region_id, vpc.vpc_id)
+        subnet_id = self._make_subnet(provider, vpc, zone_id, name, cidr, attempt.token, attempt.caller)
+        attempt.answered(subnet_id)
+        return subnet_id
+
+    def create_security_group(
+        self, vpc: StoredVpc, name: str, rules: Sequence[SecurityGroupRule], attempt: Attempt
+    ) -> str:
+        """Makes a security group with its rules and returns its id; raises ProviderError.
+
+        A group whose rules are refused is removed again.
+        """
+        provider = self.clouds.provider(vpc.account_id)
+        rules = list(dict.fromkeys(rules))
+        group_id = self._make_group(provider, vpc, name, "normal", attempt.token)
+        try:
+            provider.add_security_group_rules(vpc.region_id, group_id, rules)
+        except ProviderError as error:
+            if error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.THROTTLED):
+                raise  # a repetition goes on with this group
+            left = _undone(lambda: provider.delete_security_group(vpc.region_id, group_id))
+            raise _told(
+                error, "the rules were refused", [f"security group {group_id}: {left}"] if left else []
+            ) from None
+        with self.store.transaction():
+            networks.add_group(self.store, vpc, group_id, name, "normal", rules, attempt.caller)
+            attempt.answered(group_id)
+        return group_id
+
+    def create_config(
+        self,
+        account: Account,
+        region_id: str,
+        zone_id: str,
+        vpc: tuple[str, str],
+        subnet: tuple[str, str],
+        group: tuple[str, str],
+        attempt: Attempt,
+    ) -> str:
+        """Makes a VPC, a subnet (name and block each) and a security group (name and type), all or nothing.
+
+        Returns the VPC's id.
+
+        Raises:
+            InvalidFields: before anything is made.
+            ProviderError: says which step failed and what, if anything, could not be removed again.
+        """
+        provider = self.clouds.provider(account.id)
+        self._check_zone(account.id, region_id, zone_id)
+        _check_mask("cidr_block", vpc[1], provider.limits.vpc_prefix, provider.name)
+        _check_mask("switch_cidr_block", subnet[1], provider.limits.subnet_prefix, provider.name)
+        _check_inside("switch_cidr_block", subnet[1], vpc[1])
+        undo: list[tuple[str, Callable[[], None]]] = []
+        step = "the VPC"
+        try:
+            vpc_id = self._make_vpc(
+                provider, account, region_id, vpc[0], vpc[1], attempt.token_of("vpc"), attempt.caller
+            )
+            undo.append((f"VPC {vpc_id}", lambda: self._remove_vpc(provider, account, region_id, vpc_id)))
+            stored = networks.get_vpc(self.store, vpc_id)
+            step = "the subnet"
+            self._ready_vpc(provider, region_id, vpc_id)
+            subnet_id = self._make_subnet(
+                provider, stored, zone_id, subnet[0], subnet[1], attempt.token_of("subnet"), attempt.caller
+            )
+            undo.append((f"subnet {subnet_id}", lambda: self._remove_subnet(provider, stored, subnet_id)))
+            step = "the security group"
+            group_id = self._make_group(provider, stored, group[0], group[1], attempt.token_of("group"))
+            undo.append((f"security group {group_id}", lambda: self._remove_group(provider, stored, group_id)))
+            with self.store.transaction():
+                networks.add_group(self.store, stored, group_id, group[0], group[1], (), attempt.caller)
+                attempt.answered(vpc_id)
+        except ProviderError as error:
+            left = []
+            for what, remove in reversed(undo):
+                why = _undone(remove)
+                if why:
+                    left.append(f"{what}: {why}")
+            raise _told(error, f"{step} could not be made", left) from None
+        return vpc_id
+
+    def list_vpcs(self, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
+        """The VPCs, as the cloud describes them now; as they were known where the cloud cannot be asked."""
+        page = networks.page_vpcs(self.store, provider, region_id, name, wanted)
+        for account_id, region in {(vpc.account_id, vpc.region_id) for vpc in page.rows}:
+            ids = [vpc.vpc_id for vpc in page.rows if (vpc.account_id, vpc.region_id) == (account_id, region)]
+            try:
+                found = self.clouds.provider(account_id).describe_vpcs(region, ids)
+            except ProviderError as error:
+                log.warning("VPCs not refreshed", account_id=account_id, error_class=error.kind.value)
+                continue
+            networks.refresh_vpcs(self.store, account_id, found)
+        return networks.page_vpcs(self.store, provider, region_id, name, wanted)
+
+    def list_subnets(self, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
+        """The subnets of a VPC, as the cloud describes them now; raises NotFound."""
+        vpc = networks.get_vpc(self.store, vpc_id)
+        try:
+            found = self.clouds.provider(vpc.account_id).describe_subnets(vpc.region_id, vpc_id)
+        except ProviderError as error:
+            log.warning("subnets not refreshed", vpc_id=vpc_id, error_class=error.kind.value)
+        else:
+            networks.refresh_subnets(self.store, vpc.account_id, found)
+        return networks.page_subnets(self.store, vpc_id, name, wanted)
+
+    def list_groups(self, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
+        """The security groups of a VPC; raises NotFound."""
+        networks.get_vpc(self.store, vpc_id)
+        return networks.page_groups(self.store, vpc_id, region_id, name, wanted)
+
+    # Steps.
+
+    def _make_vpc(
+        self, provider: Provider, account: Account, region_id: str, name: str, cidr: str, token: str, caller: str
+    ) -> str:
+        vpc_id = provider.create_vpc(CreateVpc(region_id, name, cidr, token))
+        networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, caller)
+        return vpc_id
+
+    def _make_subnet(
+        self, provider: Provider, vpc: StoredVpc, zone_id: str, name: str, cidr: str, token: str, caller: str
+    ) -> str:
+        request = CreateSubnet(vpc.region_id, vpc.vpc_id, vpc.cidr_block, zone_id, name, cidr, token)
+        subnet_id = self._patiently(lambda: provider.create_subnet(request))
+        networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, caller)
+        return subnet_id
+
+    def _make_group(self, provider: Provider, vpc: StoredVpc, name: str, group_type: str, token: str) -> str:
+        request = CreateSecurityGroup(vpc.region_id, vpc.vpc_id, name, group_type, token)
+        return self._patiently(lambda: provider.create_security_group(request))
+
+    def _remove_vpc(self, provider: Provider, account: Account, region_id: str, vpc_id: str) -> None:
+        self._patiently(lambda: provider.delete_vpc(region_id, vpc_id))
+        networks.remove_vpc(self.store, vpc_id, account.id)
+
+    def _remove_subnet(self, provider: Provider, vpc: StoredVpc, subnet_id: str) -> None:
+        self._patiently(lambda: provider.delete_subnet(vpc.region_id, vpc.vpc_id, subnet_id))
+        networks.remove_subnet(self.store, subnet_id, vpc.account_id)
+
+    def _remove_group(self, provider: Provider, vpc: StoredVpc, group_id: str) -> None:
+        self._patiently(lambda: provider.delete_security_group(vpc.region_id, group_id))
+        networks.remove_group(self.store, group_id, vpc.account_id)
+
+    def _ready_vpc(self, provider: Provider, region_id: str, vpc_id: str) -> None:
+        def look() -> None:
+            found = provider.describe_vpcs(region_id, [vpc_id])
+            if not found or found[0].status != "Available":
+                raise ProviderError(ErrorClass.CONFLICT, f"VPC {vpc_id} is not available yet", provider=provider.name)
+
+        self._patiently(look)
+
+    def _patiently(self, call: Callable[[], Answer]) -> Answer:
+        """Repeats a call that meets something unfinished, until it works or the bound is reached."""
+        deadline = self.monotonic() + READY_TIMEOUT
+        while True:
+            try:
+                return call()
+            except ProviderError as error:
+                passing = error.kind in (ErrorClass.CONFLICT, ErrorClass.THROTTLED)
+                if not passing or self.monotonic() >= deadline:
+                    raise
+                self.sleep(error.retry_after or READY_PAUSE)
+
+    # Checks.
+
+    @staticmethod
+    def _default_block(provider: Provider) -> str:
+        shortest = provider.limits.vpc_prefix[0]
+        return DEFAULT_BLOCK if shortest <= 12 else f"172.16.0.0/{shortest}"
+
+    def _check_region(self, account: Account, region_id: str) -> None:
+        if region_id not in {region.region_id for region in self.catalog.regions(account.id)}:
+            raise InvalidField("region_id", f"{region_id} is no region of {account.provider}")
+
+    def _check_zone(self, account_id: int, region_id: str, zone_id: str) -> None:
+        if zone_id not in {zone.zone_id for zone in self.catalog.zones(account_id, region_id)}:
+            raise InvalidField("zone_id", f"{zone_id} is no zone of {region_id}")
+
+    def _check_siblings(self, provider: Provider, vpc: StoredVpc, cidr: str, token: str) -> None:
+        siblings = provider.describe_subnets(vpc.region_id, vpc.vpc_id)
+        if len(siblings) >= MOST_SUBNETS:
+            raise QuotaExceeded(f"VPC {vpc.vpc_id} has {len(siblings)} subnets; it may have {MOST_SUBNETS}")
+        known_here = {subnet.subnet_id for subnet in networks.subnets_of(self.store, vpc.vpc_id)}
+        block = ipaddress.IPv4Network(cidr)
+        for sibling in siblings:
+            overlaps = ipaddress.IPv4Network(sibling.cidr_block, strict=False).overlaps(block)
+            # The same block, not written down here: the repetition of a request that was cut off meets its own subnet.
+            own = sibling.cidr_block == cidr and sibling.subnet_id not in known_here
+            if overlaps and not own:
+                raise InvalidField("cidr_block", f"{cidr} overlaps {sibling.cidr_block} of {sibling.subnet_id}")
+
+
+def _check_mask(field: str, cidr: str, limits: tuple[int, int], provider: str) -> None:
+    length = ipaddress.IPv4Network(cidr).prefixlen
+    if not limits[0] <= length <= limits[1]:
+        raise InvalidField(field, f"must have a mask of /{limits[0]} to /{limits[1]} on {provider}, not /{length}")
+
+
+def _check_inside(field: str, cidr: str, outer: str) -> None:
+    if not ipaddress.IPv4Network(cidr).subnet_of(ipaddress.IPv4Network(outer)):
+        raise InvalidFields([FieldError(field, f"{cidr} is not inside {outer}, the block of the VPC")])
+
+
+def _undone(remove: Callable[[], object]) -> str:
+    """Removes something; says why it could not, in the cloud's words, or nothing."""
+    try:
+        remove()
+    except ProviderError as error:
+        return error.message
+    return ""
+
+
+def _told(error: ProviderError, what: str, left: Sequence[str]) -> ProviderError:
+    """The failure again, with what it means for the whole."""
+    rest = f"could not be removed again: {'; '.join(left)}" if left else "all that was made has been removed"
+    return ProviderError(
+        error.kind,
+        f"{what}: {error.message}; {rest}",
+        provider=error.provider,
+        operation=error.operation,
+        vendor_code=error.vendor_code,
+        request_id=error.request_id,
+        http_status=error.http_status,
+        retry_after=error.retry_after,
+        field=error.field,
+    )

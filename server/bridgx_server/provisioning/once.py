@@ -1,0 +1,74 @@
+"""A call that a caller repeats is done once, and a call that was cut off is continued by its repetition."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from bridgx_server.errors import BridgXError, InvalidField
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.store import chunks, requests
+from bridgx_server.store.database import Store
+
+# After these nothing was done for certain, so the id may be used again, also with other parameters.
+WITHOUT_EFFECT = (
+    ErrorClass.OUT_OF_STOCK,
+    ErrorClass.QUOTA_EXCEEDED,
+    ErrorClass.INSUFFICIENT_BALANCE,
+    ErrorClass.BAD_CREDENTIALS,
+    ErrorClass.PERMISSION_DENIED,
+    ErrorClass.NOT_FOUND,
+    ErrorClass.INVALID_PARAMETER,
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a call. ``token`` is the same in every attempt of the same request."""
+
+    store: Store
+    caller: str
+    request_id: str
+    operation: str
+
+    @property
+    def token(self) -> str:
+        """A lower-case UUID for the call to a cloud."""
+        return self.token_of("")
+
+    def token_of(self, step: str) -> str:
+        """A lower-case UUID for one of several calls to a cloud."""
+        namespace = uuid.UUID(chunks.installation(self.store))
+        return str(uuid.uuid5(namespace, f"{self.caller}/{self.operation}/{self.request_id}/{step}"))
+
+    def answered(self, answer: str) -> None:
+        """Keeps the answer; to be called in the transaction of the change."""
+        requests.finish(self.caller, self.request_id, self.operation, answer)
+
+
+def once(store: Store, caller: str, request_id: str, request: Message, run: Callable[[Attempt], str]) -> str:
+    """The answer of ``run``, or that of an earlier request of the same caller and id.
+
+    Raises:
+        Conflict: the id was used with other parameters.
+        InvalidField: the id is too long.
+    """
+    if len(request_id) > 64:
+        raise InvalidField("request_id", "must have at most 64 characters")
+    operation = type(request).__name__.removesuffix("Request")
+    attempt = Attempt(store, caller, request_id or f"made-{uuid.uuid4()}", operation)
+    earlier = requests.begin(store, caller, attempt.request_id, operation, requests.fingerprint_of(request))
+    if earlier is not None and earlier.answer:
+        return earlier.answer
+    try:
+        return run(attempt)
+    except BridgXError:
+        requests.abandon(store, caller, attempt.request_id, operation)
+        raise
+    except ProviderError as error:
+        if error.kind in WITHOUT_EFFECT:
+            requests.abandon(store, caller, attempt.request_id, operation)
+        raise
