@@ -106,7 +106,8 @@ def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
 
 def add_rules(calls: Calls, region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> None:
     for direction in ("ingress", "egress"):
-        wanted = [_permission(rule) for rule in rules if rule.direction == direction]
+        # The same permission twice in one call is refused.
+        wanted = [_permission(rule) for rule in dict.fromkeys(rules) if rule.direction == direction]
         if not wanted:
             continue
         operation = f"authorize_security_group_{direction}"

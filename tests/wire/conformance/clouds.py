@@ -1,0 +1,63 @@
+"""The clouds that the conformance suite runs on. A sixth cloud is one more row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridgx_server.providers.base import Disk
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What the suite must know of a cloud: a place with machines to sell, and the names of its calls on the wire.
+
+    ``create``, ``describe``, ``delete`` and ``create_vpc`` are the simulator's names of the calls that make, show and end
+    machines, and of the one that makes a VPC.
+    """
+
+    provider: str
+    region: str
+    zone: str
+    instance_type: str
+    image: str
+    system_disk: Disk
+    data_disk: Disk
+    create: str
+    describe: str
+    delete: str
+    create_vpc: str = "CreateVpc"
+    vpc_cidr: str = "10.8.0.0/16"
+    subnet_cidr: str = "10.8.1.0/24"
+    password: str = "Sesame-4-Tests"
+    shows_stock: bool = True  # whether a type that is sold out is left out of the catalog
+    has_dry_run: bool = True
+    tells_refused_from_lost: bool = True  # whether the SDK tells a refused connection from a lost one
+
+
+CLOUDS: tuple[Cloud, ...] = (
+    Cloud(
+        provider="AlibabaCloud",
+        region="cn-qingdao",
+        zone="cn-qingdao-b",
+        instance_type="ecs.g6.large",
+        image="centos_7_6_x64_20G_alibase_20211030.vhd",
+        system_disk=Disk("cloud_efficiency", 40),
+        data_disk=Disk("cloud_essd", 100),
+        create="RunInstances",
+        describe="DescribeInstances",
+        delete="DeleteInstances",
+    ),
+    Cloud(
+        provider="AWSCloud",
+        region="us-east-1",
+        zone="us-east-1a",
+        instance_type="m5.large",
+        image="ami-0000000000007e601",
+        system_disk=Disk("cloud_ssd", 40),
+        data_disk=Disk("cloud_essd", 100),
+        create="RunInstances",
+        describe="DescribeInstances",
+        delete="TerminateInstances",
+        shows_stock=False,
+    ),
+)
