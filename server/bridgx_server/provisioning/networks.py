@@ -30,6 +30,8 @@ DEFAULT_BLOCK = "172.16.0.0/12"
 MOST_SUBNETS = 150  # in a VPC
 READY_TIMEOUT = 60.0  # seconds to wait for what the cloud has not finished
 READY_PAUSE = 0.5  # seconds between two looks
+UNANSWERED_ATTEMPTS = 3
+PASSING = (ErrorClass.CONFLICT, ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
 
 log = structlog.get_logger("bridgx.networks")
 
@@ -178,7 +180,7 @@ class Networks:
     def _make_vpc(
         self, provider: Provider, account: Account, region_id: str, name: str, cidr: str, token: str, caller: str
     ) -> str:
-        vpc_id = provider.create_vpc(CreateVpc(region_id, name, cidr, token))
+        vpc_id = self._patiently(lambda: provider.create_vpc(CreateVpc(region_id, name, cidr, token)))
         networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, caller)
         return vpc_id
 
@@ -215,13 +217,18 @@ class Networks:
         self._patiently(look)
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """Repeats a call that meets something unfinished, until it works or the bound is reached."""
+        """Repeats a call that meets something unfinished, until it works or the bound is reached.
+
+        One without an answer is repeated too, a few times: every call here is safe to repeat.
+        """
         deadline = self.monotonic() + READY_TIMEOUT
+        unanswered = 0
         while True:
             try:
                 return call()
             except ProviderError as error:
-                passing = error.kind in (ErrorClass.CONFLICT, ErrorClass.THROTTLED)
+                unanswered += error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
+                passing = error.kind in PASSING and unanswered < UNANSWERED_ATTEMPTS
                 if not passing or self.monotonic() >= deadline:
                     raise
                 self.sleep(error.retry_after or READY_PAUSE)

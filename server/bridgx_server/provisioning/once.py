@@ -45,8 +45,9 @@ class Attempt:
         return str(uuid.uuid5(namespace, f"{self.caller}/{self.operation}/{self.request_id}/{step}"))
 
     def answered(self, answer: str) -> None:
-        """Keeps the answer; to be called in the transaction of the change."""
-        requests.finish(self.caller, self.request_id, self.operation, answer)
+        """Keeps the answer; in the transaction of the change, where there is one."""
+        with self.store.connection():
+            requests.finish(self.caller, self.request_id, self.operation, answer)
 
 
 def once(store: Store, caller: str, request_id: str, request: Message, run: Callable[[Attempt], str]) -> str:

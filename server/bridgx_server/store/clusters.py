@@ -165,3 +165,29 @@ def _used(cluster_ids: Iterable[int]) -> dict[int, int]:
 
 def _row(name: str) -> str:
     return f"cluster/{name}/password"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is told of a cluster's machines."""
+
+    vpc_id: str
+    subnet_id: str
+    security_group_id: str
+    system_disk: Disk
+    data_disks: Sequence[Disk]
+
+
+def shape_of(store: Store, cluster_id: int) -> Shape:
+    """The disks and networks of a cluster's machines; raises NotFound."""
+    with store.connection():
+        row = ClusterRow.get_or_none(ClusterRow.id == cluster_id)
+    if row is None:
+        raise NotFound("cluster", str(cluster_id))
+    return Shape(
+        row.vpc_id,
+        row.subnet_id,
+        row.security_group_id,
+        Disk(row.system_disk_category, row.system_disk_size_gib),
+        tuple(Disk(**disk) for disk in json.loads(row.data_disks_json)),
+    )

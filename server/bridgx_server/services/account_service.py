@@ -1,0 +1,61 @@
+"""AccountService: cloud accounts."""
+
+from __future__ import annotations
+
+import bridgx.v1 as pb
+import grpc
+
+from bridgx_server.interceptors.caller import current_caller
+from bridgx_server.providers.base import Credentials
+from bridgx_server.provisioning import accounts as registering
+from bridgx_server.provisioning.accounts import AccountClouds
+from bridgx_server.services.messages import moment, pager
+from bridgx_server.store import accounts
+from bridgx_server.store.database import Store
+from bridgx_server.store.paging import PageOf
+from bridgx_server.store.secrets import Keyring
+
+
+class AccountService(pb.AccountServiceServicer):
+    def __init__(self, store: Store, keyring: Keyring, clouds: AccountClouds) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._clouds = clouds
+
+    def CreateAccount(
+        self, request: pb.CreateAccountRequest, context: grpc.ServicerContext
+    ) -> pb.CreateAccountResponse:
+        credentials = Credentials(request.provider, request.account_key, request.account_secret, request.project_id)
+        account = registering.register(
+            self._store,
+            self._keyring,
+            self._clouds,
+            credentials,
+            name=request.account_name,
+            caller=current_caller(),
+        )
+        return pb.CreateAccountResponse(account_key=account.access_key)
+
+    def ListAccounts(self, request: pb.ListAccountsRequest, context: grpc.ServicerContext) -> pb.ListAccountsResponse:
+        page = accounts.page(self._store, request.provider, PageOf.asked(request.page_number, request.page_size))
+        return pb.ListAccountsResponse(
+            account_list=[
+                pb.Account(
+                    account_id=str(account.id),
+                    account_name=account.name,
+                    provider=account.provider,
+                    account_key=account.access_key,
+                    project_id=account.project_id,
+                    create_at=moment(account.created_at),
+                    create_by=account.created_by,
+                )
+                for account in page.rows
+            ],
+            pager=pager(page),
+        )
+
+    def DeleteAccount(
+        self, request: pb.DeleteAccountRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteAccountResponse:
+        accounts.remove(self._store, request.provider, request.account_key)
+        return pb.DeleteAccountResponse(account_key=request.account_key)

@@ -1,0 +1,126 @@
+"""ClusterService: templates, and the catalog to fill one in."""
+
+from __future__ import annotations
+
+import bridgx.v1 as pb
+import grpc
+
+from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
+from bridgx_server.providers.base import Charge, Disk
+from bridgx_server.provisioning import templates
+from bridgx_server.provisioning.accounts import AccountClouds
+from bridgx_server.provisioning.catalog import Catalog
+from bridgx_server.provisioning.once import once
+from bridgx_server.services.messages import moment, pager
+from bridgx_server.store import accounts, clusters
+from bridgx_server.store.accounts import Account
+from bridgx_server.store.chunks import Placement
+from bridgx_server.store.clusters import ClusterTemplate
+from bridgx_server.store.database import Store
+from bridgx_server.store.paging import PageOf
+from bridgx_server.store.secrets import Keyring
+
+
+class ClusterService(pb.ClusterServiceServicer):
+    def __init__(
+        self, store: Store, keyring: Keyring, clouds: AccountClouds, catalog: Catalog, default_max_machines: int
+    ) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._clouds = clouds
+        self._catalog = catalog
+        self._default_max_machines = default_max_machines
+
+    def CreateCluster(
+        self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
+    ) -> pb.CreateClusterResponse:
+        account = accounts.by_key(self._store, request.provider, request.account_key)
+        template = _template(request, account, self._default_max_machines)
+        name = once(
+            self._store,
+            current_caller(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: templates.create(
+                self._store, self._keyring, self._clouds, self._catalog, template, attempt
+            ),
+        )
+        return pb.CreateClusterResponse(cluster_name=name)
+
+    def ListClusters(self, request: pb.ListClustersRequest, context: grpc.ServicerContext) -> pb.ListClustersResponse:
+        page = clusters.page(self._store, request.account, PageOf.asked(request.page_number, request.page_size))
+        return pb.ListClustersResponse(
+            cluster_list=[
+                pb.Cluster(
+                    cluster_id=str(cluster.id),
+                    cluster_name=cluster.name,
+                    provider=cluster.provider,
+                    account=cluster.account_key,
+                    create_at=moment(cluster.created_at),
+                    create_by=cluster.created_by,
+                    total_remainder=f"{cluster.used}/{cluster.max_machines}",
+                )
+                for cluster in page.rows
+            ],
+            pager=pager(page),
+        )
+
+    def ListRegions(self, request: pb.ListRegionsRequest, context: grpc.ServicerContext) -> pb.ListRegionsResponse:
+        account = accounts.any_of(self._store, request.provider)
+        regions = self._catalog.regions(account.id)
+        return pb.ListRegionsResponse(
+            regions=[pb.Region(region_id=region.region_id, local_name=region.local_name) for region in regions]
+        )
+
+    def ListZones(self, request: pb.ListZonesRequest, context: grpc.ServicerContext) -> pb.ListZonesResponse:
+        account = accounts.any_of(self._store, request.provider)
+        zones = self._catalog.zones(account.id, request.region_id)
+        return pb.ListZonesResponse(zones=[pb.Zone(zone_id=zone.zone_id, local_name=zone.local_name) for zone in zones])
+
+    def ListInstanceTypes(
+        self, request: pb.ListInstanceTypesRequest, context: grpc.ServicerContext
+    ) -> pb.ListInstanceTypesResponse:
+        account = accounts.any_of(self._store, request.provider)
+        types = self._catalog.instance_types(account.id, request.region_id, request.zone_id)
+        return pb.ListInstanceTypesResponse(
+            instance_types=[
+                pb.InstanceType(
+                    instance_type_family=offer.family,
+                    instance_type=offer.name,
+                    core=offer.cores,
+                    memory=offer.memory_gib,
+                )
+                for offer in types
+            ]
+        )
+
+    def ListImages(self, request: pb.ListImagesRequest, context: grpc.ServicerContext) -> pb.ListImagesResponse:
+        account = accounts.any_of(self._store, request.provider)
+        images = self._catalog.images(account.id, request.region_id)
+        return pb.ListImagesResponse(
+            images=[pb.Image(os_type=image.os_type, os_name=image.os_name, image_id=image.image_id) for image in images]
+        )
+
+
+def _template(request: pb.CreateClusterRequest, account: Account, default_max_machines: int) -> ClusterTemplate:
+    network, charge, disks = request.network_config, request.charge_config, request.disks
+    return ClusterTemplate(
+        name=request.name,
+        provider=request.provider,
+        account_id=account.id,
+        account_key=account.access_key,
+        region_id=request.region_id,
+        image_id=request.image,
+        vpc_id=network.vpc,
+        security_group_id=network.security_group,
+        internet_charge_type=network.internet_charge_type or "PayByTraffic",
+        bandwidth_mbps=network.internet_max_bandwidth_out,
+        charge=Charge(charge.charge_type or request.charge_type or "PostPaid", charge.period_unit, charge.period),
+        system_disk=Disk(disks.system_disk.category, disks.system_disk.size),
+        data_disks=tuple(Disk(disk.category, disk.size) for disk in disks.data_disk),
+        tags=dict(request.tags),
+        placements=(Placement(0, request.zone_id, network.subnet_id, request.instance_type),),
+        password=request.password,
+        description=request.desc,
+        max_machines=request.max_machines or default_max_machines,
+    )

@@ -1,0 +1,148 @@
+"""NetworkService: VPCs, subnets, security groups, and all three at once."""
+
+from __future__ import annotations
+
+import bridgx.v1 as pb
+import grpc
+
+from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
+from bridgx_server.providers.base import SecurityGroupRule
+from bridgx_server.provisioning.networks import Networks
+from bridgx_server.provisioning.once import once
+from bridgx_server.services.messages import moment, network_pager
+from bridgx_server.store import accounts, networks
+from bridgx_server.store.database import Store
+from bridgx_server.store.paging import PageOf
+
+
+class NetworkService(pb.NetworkServiceServicer):
+    def __init__(self, store: Store, flows: Networks) -> None:
+        self._store = store
+        self._flows = flows
+
+    def CreateVpc(self, request: pb.CreateVpcRequest, context: grpc.ServicerContext) -> pb.CreateVpcResponse:
+        account = accounts.by_key(self._store, request.provider, request.ak)
+        vpc_id = once(
+            self._store,
+            current_caller(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: self._flows.create_vpc(
+                account, request.region_id, request.vpc_name, request.cidr_block, attempt
+            ),
+        )
+        return pb.CreateVpcResponse(vpc_id=vpc_id)
+
+    def ListVpcs(self, request: pb.ListVpcsRequest, context: grpc.ServicerContext) -> pb.ListVpcsResponse:
+        wanted = PageOf.asked(request.page_number, request.page_size)
+        page = self._flows.list_vpcs(request.provider, request.region_id, request.vpc_name, wanted)
+        return pb.ListVpcsResponse(
+            vpcs=[
+                pb.Vpc(
+                    vpc_id=vpc.vpc_id,
+                    vpc_name=vpc.name,
+                    cidr_block=vpc.cidr_block,
+                    switch_ids=vpc.subnet_ids,
+                    provider=vpc.provider,
+                    status=vpc.status,
+                    create_at=moment(vpc.created_at),
+                )
+                for vpc in page.rows
+            ],
+            pager=network_pager(page),
+        )
+
+    def CreateSubnet(self, request: pb.CreateSubnetRequest, context: grpc.ServicerContext) -> pb.CreateSubnetResponse:
+        vpc = networks.get_vpc(self._store, request.vpc_id)
+        subnet_id = once(
+            self._store,
+            current_caller(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: self._flows.create_subnet(
+                vpc, request.zone_id, request.switch_name, request.cidr_block, attempt
+            ),
+        )
+        return pb.CreateSubnetResponse(subnet_id=subnet_id)
+
+    def ListSubnets(self, request: pb.ListSubnetsRequest, context: grpc.ServicerContext) -> pb.ListSubnetsResponse:
+        wanted = PageOf.asked(request.page_number, request.page_size)
+        page = self._flows.list_subnets(request.vpc_id, request.switch_name, wanted)
+        return pb.ListSubnetsResponse(
+            switches=[
+                pb.Subnet(
+                    vpc_id=subnet.vpc_id,
+                    switch_id=subnet.subnet_id,
+                    zone_id=subnet.zone_id,
+                    switch_name=subnet.name,
+                    cidr_block=subnet.cidr_block,
+                    v_status=subnet.status,
+                    create_at=moment(subnet.created_at),
+                    is_default="Y" if subnet.is_default else "N",
+                    available_ip_address_count=subnet.available_ip_count,
+                )
+                for subnet in page.rows
+            ],
+            pager=network_pager(page),
+        )
+
+    def CreateSecurityGroup(
+        self, request: pb.CreateSecurityGroupRequest, context: grpc.ServicerContext
+    ) -> pb.CreateSecurityGroupResponse:
+        vpc = networks.get_vpc(self._store, request.vpc_id)
+        rules = [_rule(rule) for rule in request.rules]
+        group_id = once(
+            self._store,
+            current_caller(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: self._flows.create_security_group(vpc, request.security_group_name, rules, attempt),
+        )
+        return pb.CreateSecurityGroupResponse(security_group_id=group_id)
+
+    def ListSecurityGroups(
+        self, request: pb.ListSecurityGroupsRequest, context: grpc.ServicerContext
+    ) -> pb.ListSecurityGroupsResponse:
+        wanted = PageOf.asked(request.page_number, request.page_size)
+        page = self._flows.list_groups(request.vpc_id, request.region_id, request.security_group_name, wanted)
+        return pb.ListSecurityGroupsResponse(
+            groups=[
+                pb.SecurityGroup(
+                    vpc_id=group.vpc_id,
+                    security_group_id=group.security_group_id,
+                    security_group_name=group.name,
+                    security_group_type=group.group_type,
+                    create_at=moment(group.created_at),
+                )
+                for group in page.rows
+            ],
+            pager=network_pager(page),
+        )
+
+    def CreateNetworkConfig(
+        self, request: pb.CreateNetworkConfigRequest, context: grpc.ServicerContext
+    ) -> pb.CreateNetworkConfigResponse:
+        account = accounts.by_key(self._store, request.provider, request.ak)
+        vpc_id = once(
+            self._store,
+            current_caller(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: self._flows.create_config(
+                account,
+                request.region_id,
+                request.zone_id,
+                (request.vpc_name, request.cidr_block),
+                (request.switch_name, request.switch_cidr_block),
+                (request.security_group_name, request.security_group_type),
+                attempt,
+            ),
+        )
+        return pb.CreateNetworkConfigResponse(vpc_id=vpc_id)
+
+
+def _rule(rule: pb.SecurityGroupRule) -> SecurityGroupRule:
+    low, _, high = rule.port_range.partition("/")
+    # With both a group and a block, the block is used.
+    group_id = "" if rule.cidr_ip else rule.group_id
+    return SecurityGroupRule(rule.direction, rule.protocol, int(low), int(high), rule.cidr_ip, group_id)
