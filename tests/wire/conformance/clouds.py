@@ -28,8 +28,9 @@ class Cloud:
     create_vpc: str = "CreateVpc"
     vpc_cidr: str = "10.8.0.0/16"
     subnet_cidr: str = "10.8.1.0/24"
-    password: str = "Sesame-4-Tests"
+    password: str = "Sesame4Tests!"
     shows_stock: bool = True  # whether a type that is sold out is left out of the catalog
+    shows_pending_vpc: bool = True  # whether a VPC has a state before it can be used
     has_dry_run: bool = True
     tells_refused_from_lost: bool = True  # whether the SDK tells a refused connection from a lost one
 
@@ -46,6 +47,21 @@ CLOUDS: tuple[Cloud, ...] = (
         create="RunInstances",
         describe="DescribeInstances",
         delete="DeleteInstances",
+    ),
+    Cloud(
+        provider="BaiduCloud",
+        region="bj",
+        zone="cn-bj-a",
+        instance_type="bcc.g4.c2m8",
+        image="m-0e499982",
+        system_disk=Disk("cloud_ssd", 40),
+        data_disk=Disk("cloud_essd", 100),
+        create="CreateInstanceBySpec",
+        describe="ListInstances",
+        delete="BatchDeleteInstanceWithRelatedResource",
+        has_dry_run=False,
+        shows_stock=False,
+        shows_pending_vpc=False,
     ),
     Cloud(
         provider="AWSCloud",
