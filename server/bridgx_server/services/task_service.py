@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import bridgx.v1 as pb
 import grpc
 
-from bridgx_server.errors import NotFound
+from bridgx_server.errors import BridgXError, NotFound
 from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
 from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
@@ -29,13 +30,15 @@ class TaskService(pb.TaskServiceServicer):
         store: Store,
         wake_worker: Callable[[], None],
         stopping: Callable[[], bool],
+        watches: int = 64,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``wake_worker`` is called when there is new work; ``stopping`` ends the watches."""
+        """``wake_worker`` is called when there is new work; ``stopping`` ends the watches; ``watches`` run at once."""
         self._store = store
         self._wake_worker = wake_worker
         self._stopping = stopping
         self._sleep = sleep
+        self._places = threading.BoundedSemaphore(watches)
 
     def ExpandCluster(
         self, request: pb.ExpandClusterRequest, context: grpc.ServicerContext
@@ -87,7 +90,14 @@ class TaskService(pb.TaskServiceServicer):
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 
     def WatchTask(self, request: pb.WatchTaskRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
-        task_id = _number(request.task_id)
+        if not self._places.acquire(blocking=False):
+            raise BridgXError("throttled", "too many tasks are being watched; try again, or ask with GetTask")
+        try:
+            yield from self._states(_number(request.task_id), context)
+        finally:
+            self._places.release()
+
+    def _states(self, task_id: int, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
         sent, silent = None, 0.0
         while context.is_active() and not self._stopping():
             state = _state(tasks.describe(self._store, task_id))

@@ -91,7 +91,10 @@ class Calls:
 
     def _call(self, client: Any, operation: str, request: Any) -> Any:
         try:
-            return getattr(client, f"{operation}_with_options")(request, self._runtime).body
+            body = getattr(client, f"{operation}_with_options")(request, self._runtime).body
+            if body is None:
+                raise TypeError("the body is no object")
+            return body
         except Exception as raised:
             failure = failure_of(operation, raised, (self._credentials.secret, getattr(request, "password", "") or ""))
         # Outside the handler: the SDK's exception, whose text holds passwords, must not hang on ours as its context.

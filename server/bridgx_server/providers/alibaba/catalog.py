@@ -9,7 +9,7 @@ from typing import Any
 from alibabacloud_ecs20140526 import models
 
 from bridgx_server.providers.alibaba.calls import Calls
-from bridgx_server.providers.alibaba.paging import by_token
+from bridgx_server.providers.alibaba.paging import by_token, rows_in
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 
 CATALOG_REGION = "cn-hangzhou"  # any region's endpoint lists all regions
@@ -21,13 +21,16 @@ PAGES_AT_ONCE = 4  # calls for pages of images at a time
 
 def list_regions(calls: Calls) -> list[Region]:
     body = calls.ecs(CATALOG_REGION, "describe_regions", models.DescribeRegionsRequest(accept_language=LANGUAGE))
-    return [Region(row.region_id, row.local_name or row.region_id) for row in body.regions.region or []]
+    return [
+        Region(row.region_id, row.local_name or row.region_id)
+        for row in rows_in("describe_regions", body.regions, "region")
+    ]
 
 
 def list_zones(calls: Calls, region_id: str) -> list[Zone]:
     request = models.DescribeZonesRequest(region_id=region_id, accept_language=LANGUAGE, verbose=False)
     body = calls.ecs(region_id, "describe_zones", request)
-    return [Zone(row.zone_id, row.local_name or row.zone_id) for row in body.zones.zone or []]
+    return [Zone(row.zone_id, row.local_name or row.zone_id) for row in rows_in("describe_zones", body.zones, "zone")]
 
 
 def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[InstanceType]:
@@ -42,7 +45,7 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
     body = calls.ecs(region_id, "describe_available_resource", request)
     on_sale = {
         offer.value
-        for zone in (body.available_zones.available_zone if body.available_zones else None) or []
+        for zone in rows_in("describe_available_resource", body.available_zones, "available_zone")
         for resource in (zone.available_resources.available_resource if zone.available_resources else None) or []
         for offer in (resource.supported_resources.supported_resource if resource.supported_resources else None) or []
         if offer.status == "Available"
@@ -54,7 +57,7 @@ def _types(calls: Calls, region_id: str) -> Mapping[str, InstanceType]:
     def page(token: str | None) -> tuple[list[Any], str | None]:
         request = models.DescribeInstanceTypesRequest(max_results=TYPES_A_PAGE, next_token=token)
         body = calls.ecs(region_id, "describe_instance_types", request)
-        return body.instance_types.instance_type or [], body.next_token
+        return rows_in("describe_instance_types", body.instance_types, "instance_type"), body.next_token
 
     return {
         row.instance_type_id: InstanceType(
@@ -79,13 +82,17 @@ def list_images(calls: Calls, region_id: str) -> list[Image]:
     if pages > 1:
         with ThreadPoolExecutor(min(PAGES_AT_ONCE, pages - 1), thread_name_prefix="alibaba-images") as pool:
             bodies.extend(pool.map(page, range(2, pages + 1)))
-    return list({row.image_id: _image(row) for body in bodies for row in body.images.image or []}.values())
+    return list({row.image_id: _image(row) for body in bodies for row in _image_rows(body)}.values())
 
 
 def find_image(calls: Calls, region_id: str, image_id: str) -> Image | None:
     request = models.DescribeImagesRequest(region_id=region_id, image_id=image_id, status="Available")
     body = calls.ecs(region_id, "describe_images", request)
-    return next((_image(row) for row in body.images.image or [] if row.image_id == image_id), None)
+    return next((_image(row) for row in _image_rows(body) if row.image_id == image_id), None)
+
+
+def _image_rows(body: Any) -> list[Any]:
+    return rows_in("describe_images", body.images, "image")
 
 
 def _image(row: Any) -> Image:

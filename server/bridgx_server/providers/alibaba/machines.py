@@ -11,7 +11,7 @@ from alibabacloud_ecs20140526 import models
 from bridgx_server.providers.alibaba.calls import Calls
 from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.alibaba.networks import moment
-from bridgx_server.providers.alibaba.paging import by_token
+from bridgx_server.providers.alibaba.paging import by_token, rows_in
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
@@ -151,7 +151,7 @@ def _machines(calls: Calls, region_id: str, filters: Mapping[str, Any]) -> list[
             region_id=region_id, max_results=MACHINES_A_PAGE, next_token=token, **filters
         )
         body = calls.ecs(region_id, "describe_instances", request)
-        return body.instances.instance or [], body.next_token
+        return rows_in("describe_instances", body.instances, "instance"), body.next_token
 
     found = {row.instance_id: _machine(row) for row in by_token("describe_instances", page)}
     return list(found.values())

@@ -11,7 +11,7 @@ from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_vpc20160428 import models as vpc
 
 from bridgx_server.providers.alibaba.calls import Calls
-from bridgx_server.providers.alibaba.paging import by_token
+from bridgx_server.providers.alibaba.paging import by_token, id_in, rows_in
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -41,7 +41,7 @@ def create_vpc(calls: Calls, request: CreateVpc) -> str:
             client_token=request.token,
         ),
     )
-    return str(body.vpc_id)
+    return id_in("create_vpc", body.vpc_id)
 
 
 def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
@@ -53,7 +53,7 @@ def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[
         body = calls.vpc(region_id, "describe_vpcs", request)
         found.extend(
             Vpc(row.vpc_id, row.vpc_name or "", row.cidr_block, row.status, moment(row.creation_time))
-            for row in body.vpcs.vpc or []
+            for row in rows_in("describe_vpcs", body.vpcs, "vpc")
         )
     return found
 
@@ -77,7 +77,7 @@ def create_subnet(calls: Calls, request: CreateSubnet) -> str:
             client_token=request.token,
         ),
     )
-    return str(body.v_switch_id)
+    return id_in("create_vswitch", body.v_switch_id)
 
 
 def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
@@ -93,7 +93,7 @@ def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
             if error.kind is not ErrorClass.NOT_FOUND:
                 raise
             return []  # the VPC does not exist
-        rows = body.v_switches.v_switch or []
+        rows = rows_in("describe_vswitches", body.v_switches, "v_switch")
         found.update((row.v_switch_id, _subnet(row)) for row in rows)
         if not rows or number * ROWS_A_PAGE >= int(body.total_count):
             return list(found.values())
@@ -131,7 +131,7 @@ def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
             client_token=request.token,
         ),
     )
-    return str(body.security_group_id)
+    return id_in("create_security_group", body.security_group_id)
 
 
 def add_rules(calls: Calls, region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> None:
@@ -198,7 +198,7 @@ def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[s
                 region_id=region_id, security_group_ids=some, max_results=GROUPS_A_PAGE, next_token=token
             )
             body = calls.ecs(region_id, "describe_security_groups", request)
-            return body.security_groups.security_group or [], body.next_token
+            return rows_in("describe_security_groups", body.security_groups, "security_group"), body.next_token
 
         found.extend(
             SecurityGroup(

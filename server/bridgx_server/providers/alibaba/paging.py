@@ -1,4 +1,4 @@
-"""Pages by token."""
+"""Lists and ids out of answers, and pages by token."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Any
 
 from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.base import ErrorClass, ProviderError
+
+
+def rows_in(operation: str, container: Any, name: str) -> list[Any]:
+    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
+    if container is None:
+        raise ProviderError(ErrorClass.UNAVAILABLE, "the answer lacks its list", provider=PROVIDER, operation=operation)
+    return list(getattr(container, name) or ())
+
+
+def id_in(operation: str, made: str | None) -> str:
+    """The id of what was made. Without one it is not known whether anything was."""
+    if not made:
+        raise ProviderError(
+            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
+        )
+    return made
 
 
 def by_token(operation: str, page: Callable[[str | None], tuple[list[Any], str | None]]) -> list[Any]:

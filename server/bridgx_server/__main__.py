@@ -1,0 +1,5 @@
+"""`python -m bridgx_server` is `bridgx`."""
+
+from bridgx_server.cli import main
+
+main()

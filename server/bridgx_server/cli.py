@@ -1,0 +1,199 @@
+"""The command `bridgx`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridgx_server.options import secrets_epilog, settings_of, settings_options
+
+if TYPE_CHECKING:
+    from bridgx_server.server import Parts
+    from bridgx_server.settings import Settings
+    from bridgx_server.store.database import Store
+    from bridgx_server.store.secrets import Keyring
+
+# Commands of other packages, imported when they are called: some take long.
+ELSEWHERE = {
+    "cloudsim": ("bridgx_server.cloudsim.command", "cloudsim_command"),
+    "demo": ("bridgx_server.demo.command", "demo_command"),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *ELSEWHERE])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in ELSEWHERE:
+            module, attribute = ELSEWHERE[name]
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="bridgx-server", prog_name="bridgx")
+def main() -> None:
+    """BridgX keeps templates of machine clusters on five clouds and scales them up and down, exactly."""
+
+
+@main.command(epilog=secrets_epilog())
+@settings_options()
+def serve(**flags: Any) -> None:
+    """Serves the gRPC API, and carries out tasks too unless told otherwise."""
+    from bridgx_server.server import Server, wait_for_signal
+
+    parts = _parts(settings_of(flags))
+    if not parts.tokens:
+        raise click.ClickException("no bearer tokens are set: nobody could call (BRIDGX_TOKENS or --tokens-file)")
+    server = Server(parts)
+    try:
+        server.start()
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    wait_for_signal()
+    server.stop()
+
+
+@main.command(epilog=secrets_epilog())
+@settings_options("grpc_host", "grpc_port", "threads", "watches", "worker", "tokens", "tokens_file")
+def worker(**flags: Any) -> None:
+    """Carries out tasks, without an API. Any number of workers may share one database server."""
+    from bridgx_server.server import wait_for_signal
+
+    parts = _parts(settings_of(flags))
+    working = parts.worker(parts.clouds())
+    working.start()
+    wait_for_signal()
+    working.stop(parts.settings.stop_grace)
+
+
+@main.command()
+@click.option("--database-url", default=None, metavar="VALUE", help="The database. [env BRIDGX_DATABASE_URL]")
+def migrate(database_url: str | None) -> None:
+    """Brings the database to the newest schema."""
+    from bridgx_server.store.migrations import migrate as apply
+
+    store = _store(settings_of({"database_url": database_url}))
+    for name in apply(store):
+        click.echo(f"applied {name}")
+    click.echo("the database is up to date")
+
+
+@main.group()
+def account() -> None:
+    """Cloud accounts, written into the database directly."""
+
+
+@account.command("add")
+@click.option("--database-url", default=None, metavar="VALUE", help="The database. [env BRIDGX_DATABASE_URL]")
+@click.option("--provider", required=True, help="AlibabaCloud, HuaweiCloud, TencentCloud, BaiduCloud or AWSCloud.")
+@click.option("--name", required=True, help="What people call the account.")
+@click.option("--access-key", required=True, help="Its access key.")
+@click.option("--project-id", default="", help="HuaweiCloud: its project; empty: looked up in each region.")
+@click.option(
+    "--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the secret."
+)
+def account_add(
+    database_url: str | None, provider: str, name: str, access_key: str, project_id: str, secret_file: Path | None
+) -> None:
+    """Registers an account. The secret is read from a file, or asked for."""
+    from bridgx_server.errors import BridgXError
+    from bridgx_server.providers.base import Credentials
+    from bridgx_server.providers.registry import ADAPTERS
+    from bridgx_server.store import accounts
+
+    if provider not in ADAPTERS:
+        raise click.ClickException(f"provider: must be one of {', '.join(ADAPTERS)}")
+    settings = settings_of({"database_url": database_url})
+    store, keyring = _store(settings), _keyring(settings)
+    secret = secret_file.read_text().strip() if secret_file else click.prompt("Secret", hide_input=True)
+    try:
+        accounts.register(
+            store, keyring, Credentials(provider, access_key, secret, project_id), name=name, caller="command line"
+        )
+    except BridgXError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"registered {access_key} of {provider}")
+
+
+@account.command("list")
+@click.option("--database-url", default=None, metavar="VALUE", help="The database. [env BRIDGX_DATABASE_URL]")
+def account_list(database_url: str | None) -> None:
+    """Lists the registered accounts."""
+    from bridgx_server.store import accounts
+    from bridgx_server.store.paging import PageOf
+
+    store = _store(settings_of({"database_url": database_url}))
+    number = 1
+    while True:
+        page = accounts.page(store, "", PageOf.asked(number, 50))
+        for row in page.rows:
+            click.echo(f"{row.provider:14} {row.access_key:30} {row.name}")
+        if number * page.size >= page.total:
+            return
+        number += 1
+
+
+@account.command("remove")
+@click.option("--database-url", default=None, metavar="VALUE", help="The database. [env BRIDGX_DATABASE_URL]")
+@click.option("--provider", required=True, help="The cloud.")
+@click.option("--access-key", required=True, help="The account's access key.")
+def account_remove(database_url: str | None, provider: str, access_key: str) -> None:
+    """Forgets an account that no cluster and no network uses."""
+    from bridgx_server.errors import BridgXError
+    from bridgx_server.store import accounts
+
+    store = _store(settings_of({"database_url": database_url}))
+    try:
+        accounts.remove(store, provider, access_key)
+    except BridgXError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"removed {access_key} of {provider}")
+
+
+def _store(settings: Settings) -> Store:
+    from bridgx_server.store.database import InvalidDatabaseUrl, Store
+
+    try:
+        return Store(settings.database_url)
+    except InvalidDatabaseUrl as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _keyring(settings: Settings) -> Keyring:
+    from bridgx_server.store.secrets import InvalidKey
+
+    try:
+        keyring = settings.keyring()
+    except (InvalidKey, OSError) as error:
+        raise click.ClickException(f"the secret key cannot be used: {error}") from None
+    if keyring is None:
+        raise click.ClickException(
+            "no secret key is set, so secrets could not be sealed: make one with `openssl rand -hex 32` and give it as"
+            " BRIDGX_SECRET_KEY or --secret-key-file"
+        )
+    return keyring
+
+
+def _parts(settings: Settings) -> Parts:
+    from peewee import InterfaceError, OperationalError
+
+    from bridgx_server import logs
+    from bridgx_server.server import Parts
+    from bridgx_server.store.migrations import SchemaOutdated, require_current
+
+    logs.set_up(settings.log_level, settings.log_format)
+    store, keyring = _store(settings), _keyring(settings)
+    try:
+        require_current(store)
+        tokens = settings.token_table()
+    except (SchemaOutdated, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    except (OperationalError, InterfaceError) as error:
+        raise click.ClickException(f"the database cannot be reached: {error}") from None
+    return Parts(settings, store, keyring, tokens)

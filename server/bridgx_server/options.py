@@ -1,0 +1,56 @@
+"""Settings as flags of a command: one flag a setting, all of them in its help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from pydantic import SecretStr, ValidationError
+
+from bridgx_server.settings import Settings, default_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def settings_options(*without: str) -> Callable[[Command], Command]:
+    """Adds a flag for every setting but those in ``without``. What is not given comes from the environment or the file."""
+
+    def decorate(command: Command) -> Command:
+        for name, field in reversed(Settings.model_fields.items()):
+            if name in without:
+                continue
+            secret = isinstance(field.default, SecretStr)
+            text = f"{field.description} [{'environment only' if secret else 'env'} BRIDGX_{name.upper()}"
+            text += f"; default {default_text(name)}]"
+            if secret:
+                # A secret on a command line can be read by every user of the machine.
+                continue
+            flag = f"--{name.replace('_', '-')}"
+            if field.annotation is bool:
+                command = click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=text)(command)
+            else:
+                command = click.option(flag, name, default=None, metavar="VALUE", help=text)(command)
+        return command
+
+    return decorate
+
+
+def settings_of(flags: dict[str, Any]) -> Settings:
+    """The settings; raises click.ClickException that names every one that is wrong."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, row['loc'])) or 'settings'}: {row['msg']}" for row in error.errors()]
+        raise click.ClickException("wrong settings: " + "; ".join(lines)) from None
+
+
+def secrets_epilog() -> str:
+    """What help says of the settings that have no flag."""
+    rows = [
+        f"BRIDGX_{name.upper()}: {field.description}"
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, SecretStr)
+    ]
+    return "Only by environment or file, since flags can be read by everyone on the machine: " + " ".join(rows)

@@ -1,0 +1,145 @@
+"""All settings: environment variables BRIDGX_*, one TOML file, and flags, which win in this order from last to first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bridgx_server.providers.base import ProviderSettings
+from bridgx_server.providers.registry import ADAPTERS
+from bridgx_server.scaling.engine import EngineSettings
+from bridgx_server.store.secrets import Keyring, key_from_text
+
+FILE_VARIABLE = "BRIDGX_SETTINGS_FILE"
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What can be set. The descriptions are what `bridgx serve --help` prints."""
+
+    model_config = SettingsConfigDict(env_prefix="BRIDGX_", extra="forbid", validate_default=True)
+
+    database_url: str = Field(
+        "sqlite:///bridgx.db", description="sqlite:///file, postgresql://user:password@host:port/name or mysql://…"
+    )
+    grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 chooses a free one.")
+    threads: int = Field(32, ge=2, le=1024, description="Calls that are served at once, watches aside.")
+    watches: int = Field(64, ge=1, le=1024, description="WatchTask streams that are served at once.")
+    worker: bool = Field(True, description="Whether `bridgx serve` carries out tasks too.")
+    tokens: SecretStr = Field(SecretStr(""), description="Bearer tokens, as name:token,name:token.")
+    tokens_file: Path | None = Field(None, description="A file of bearer tokens, one name:token a line.")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Key that seals secrets in the database: 64 hexadecimal digits or base64."
+    )
+    secret_key_file: Path | None = Field(None, description="A file with that key; further lines are older keys.")
+    time_zone: str = Field("UTC", description="Where a day of usage begins and ends, such as Asia/Shanghai.")
+    default_max_machines: int = Field(200, ge=1, le=100_000, description="A cluster's quota where it names none.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="json, or console for people.")
+    stop_grace: Positive = Field(30.0, description="Seconds that calls under way have when the server stops.")
+    connect_timeout: Positive = Field(5.0, description="Seconds to connect to a cloud.")
+    read_timeout: Positive = Field(60.0, description="Seconds to wait for a cloud's answer.")
+    account_concurrency: int = Field(8, ge=1, le=256, description="Calls to one cloud account at once.")
+    batch: int = Field(0, ge=0, le=1000, description="Most machines a chunk asks for; 0: what the cloud takes.")
+    lease: Positive = Field(30.0, description="Seconds until the work of a dead worker is taken up by another.")
+    poll: Positive = Field(2.0, description="Seconds between two questions about a young machine.")
+    boot_timeout: Positive = Field(600.0, description="Seconds after which a machine that does not run is replaced.")
+    visibility: Positive = Field(60.0, description="Seconds that a cloud may not know yet of a new machine.")
+    give_up: Positive = Field(900.0, description="Seconds that a call without an answer is repeated.")
+    reconcile: Positive = Field(300.0, description="Seconds between two comparisons of inventory and cloud.")
+    endpoint_alibabacloud: str = Field("", description="URL that replaces all endpoints of AlibabaCloud.")
+    endpoint_huaweicloud: str = Field("", description="URL that replaces all endpoints of HuaweiCloud.")
+    endpoint_tencentcloud: str = Field("", description="URL that replaces all endpoints of TencentCloud.")
+    endpoint_baiducloud: str = Field("", description="URL that replaces all endpoints of BaiduCloud.")
+    endpoint_awscloud: str = Field("", description="URL that replaces all endpoints of AWSCloud.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name}") from None
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        import os
+
+        file = os.environ.get(FILE_VARIABLE)
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the days."""
+        return ZoneInfo(self.time_zone)
+
+    def token_table(self) -> dict[str, str]:
+        """Name of the caller → bearer token. Raises ValueError for an entry that is not name:token."""
+        entries = [entry for entry in self.tokens.get_secret_value().split(",") if entry.strip()]
+        if self.tokens_file is not None:
+            lines = self.tokens_file.read_text(encoding="utf-8").splitlines()
+            entries += [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        table: dict[str, str] = {}
+        for number, entry in enumerate(entries, 1):
+            name, colon, token = entry.strip().partition(":")
+            if not (colon and name.strip() and token.strip()):
+                raise ValueError(f"token {number} is not name:token")
+            table[name.strip()] = token.strip()
+        return table
+
+    def keyring(self) -> Keyring | None:
+        """The keys, None where none is set. Raises InvalidKey."""
+        texts = [self.secret_key.get_secret_value()] if self.secret_key.get_secret_value() else []
+        if self.secret_key_file is not None:
+            texts += [line for line in self.secret_key_file.read_text(encoding="ascii").splitlines() if line.strip()]
+        return Keyring.of(*(key_from_text(text) for text in texts)) if texts else None
+
+    def provider_settings(self) -> Mapping[str, ProviderSettings]:
+        """How each cloud is reached."""
+        return {
+            name: ProviderSettings(
+                endpoint=getattr(self, f"endpoint_{name.lower()}"),
+                connect_timeout=self.connect_timeout,
+                read_timeout=self.read_timeout,
+                pool_size=max(16, self.account_concurrency * 2),
+            )
+            for name in ADAPTERS
+        }
+
+    def engine_settings(self) -> EngineSettings:
+        """What the engine needs."""
+        return EngineSettings(
+            lease=self.lease,
+            poll=self.poll,
+            poll_limit=max(self.poll, EngineSettings.poll_limit),
+            boot_timeout=self.boot_timeout,
+            visibility=self.visibility,
+            give_up=self.give_up,
+            reconcile=self.reconcile,
+            batch=self.batch,
+            account_concurrency=self.account_concurrency,
+        )
+
+
+def default_text(name: str) -> str:
+    """A setting's default, as help and documentation print it."""
+    default: Any = Settings.model_fields[name].default
+    if isinstance(default, SecretStr) or default is None or default == "":
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else str(default)
