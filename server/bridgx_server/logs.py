@@ -1,15 +1,16 @@
-"""Structured logs, to the standard error stream."""
+"""Structured logs, one JSON object a line by default."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def set_up(level: str, form: str) -> None:
-    """Sets the least level and the form (``json`` or ``console``) of all logs of this process."""
+def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
+    """Sets the least level, the form (``json`` or ``console``) and the stream of all logs of this process."""
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
@@ -22,10 +23,10 @@ def set_up(level: str, form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     # Vendors' SDKs log whole requests, passwords included, at lower levels.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s")
     for name in ("alibabacloud_credentials", "boto3", "botocore", "urllib3", "baidubce", "huaweicloudsdkcore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

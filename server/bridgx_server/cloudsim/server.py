@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,16 @@ def demo_account(provider: str) -> Account:
 class CloudSim:
     """The running simulator. Made by :meth:`start`."""
 
-    def __init__(self, data_dir: Path, seed: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, data_dir: Path, seed: int, clock: Callable[[], float], clouds: Collection[str] = tuple(FRONTS)
+    ) -> None:
         self._journal = Journal(data_dir)
         self.clock = clock
         self.faults = Faults(seed)
         self.rates = Rates(clock)
         self.calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
         self.calls_made = 0
-        self.fronts: dict[str, Front] = {provider: front_of(provider) for provider in FRONTS}
+        self.fronts: dict[str, Front] = {provider: front_of(provider) for provider in FRONTS if provider in clouds}
         self.clouds: dict[str, SimCloud] = {}
         self.endpoints: dict[str, str] = {}
         self.control_url = ""
@@ -62,6 +64,7 @@ class CloudSim:
         ports: Mapping[str, int] | None = None,
         seed: int = 1,
         clock: Callable[[], float] = time.time,
+        clouds: Collection[str] = tuple(FRONTS),
     ) -> CloudSim:
         """Starts on loopback and returns when every port listens.
 
@@ -70,11 +73,12 @@ class CloudSim:
             ports: by provider, and under ``control``; one that is absent or 0 is chosen.
             seed: of everything random.
             clock: seconds since the epoch.
+            clouds: which clouds to simulate.
 
         Raises:
             OSError: a port is taken.
         """
-        simulator = cls(data_dir, seed, clock)
+        simulator = cls(data_dir, seed, clock, clouds)
         simulator._thread.start()
         started = asyncio.run_coroutine_threadsafe(simulator._serve(dict(ports or {})), simulator._loop)
         try:
@@ -90,6 +94,10 @@ class CloudSim:
         async def end() -> None:
             for runner in self._runners:
                 await runner.cleanup()
+            waiting = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(end(), self._loop).result(START_TIMEOUT)

@@ -101,3 +101,9 @@ def _row(provider: str, access_key: str) -> str:
 
 def _value(row: AccountRow) -> Account:
     return Account(row.id, row.provider, row.name, row.access_key, row.project_id, row.created_at, row.created_by)
+
+
+def every(store: Store) -> list[Account]:
+    """All registered accounts."""
+    with store.connection():
+        return [_value(row) for row in AccountRow.select().order_by(AccountRow.id)]
