@@ -177,10 +177,10 @@ def test_a_region_that_baidu_does_not_have_is_not_found(baidu: Provider) -> None
 
 
 class Misbehaving:
-    """A server on loopback that answers one connection after another with the bytes it was given."""
+    """A server on loopback that gives its answers to one connection after another, the last of them for ever."""
 
-    def __init__(self, answer: bytes | None) -> None:
-        self._answer = answer
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = list(answers)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
@@ -195,10 +195,11 @@ class Misbehaving:
                 return
             self.connections += 1
             connection.recv(65536)
-            if self._answer is None:
+            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            if answer is None:
                 self._held.append(connection)  # never answered, never closed
                 continue
-            connection.sendall(self._answer)
+            connection.sendall(answer)
             connection.close()
 
     def close(self) -> None:
@@ -493,6 +494,22 @@ def test_prepaid_machines_are_given_back_and_others_deleted(
     }
     (refund,) = control.calls(CLOUD, "BatchRefundResources")
     assert refund["parameters"]["relatedReleaseFlag"] is True
+
+
+def test_a_machine_that_baidu_does_not_take_back_is_named() -> None:
+    refused = b'{"code": "Instance.DeleteServerFailException", "message": "not postpay", "requestId": "r"}'
+    server = Misbehaving(
+        an_answer("403 Forbidden", refused),
+        an_answer("200 OK", b'{"instances": [{"id": "i-1", "paymentTiming": "Prepaid"}], "isTruncated": false}'),
+        an_answer("200 OK", b'{"failedInstanceIds": ["i-1"]}'),
+    )
+    try:
+        error = failure(lambda: an_adapter(server.url).delete_machines("bj", ["i-1"]))
+    finally:
+        server.close()
+
+    assert error.kind is ErrorClass.CONFLICT
+    assert "i-1" in error.message
 
 
 def test_threads_share_a_client_and_get_their_own_answers(baidu: Provider, order: CreateMachines) -> None:

@@ -104,25 +104,23 @@ def get_instance(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def delete_instance(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return _release([call.parameters["instanceId"]], call, cloud, prepaid=False)
+    return _release([call.parameters["instanceId"]], call, cloud)
 
 
 def delete_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return _release(call.parameters["instanceIds"], call, cloud, prepaid=False)
+    return _release(call.parameters["instanceIds"], call, cloud)
 
 
 def refund_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return {**_release(call.parameters["instanceIds"], call, cloud, prepaid=True), "failedInstanceIds": []}
+    """Takes prepaid machines back, and names those among the ids that are not prepaid."""
+    machines = _releasable(call.parameters["instanceIds"], call, cloud)
+    cloud.delete_machines([machine for machine in machines if machine.charge == "Prepaid"])
+    return {"failedInstanceIds": [machine.machine_id for machine in machines if machine.charge != "Prepaid"]}
 
 
-def _release(ids: Sequence[str], call: Call, cloud: SimCloud, *, prepaid: bool) -> dict[str, Any]:
-    # A machine that is not shown yet is still created; such cannot be released.
-    if any(_is_created(cloud.machines.get(machine_id), call, cloud) for machine_id in ids):
-        raise Refused(409, "Instance.ReleaseWhileCreating", "The instance can not be released while it is created.")
-    machines = _known(ids, call, cloud)
-    if any((machine.charge == "Prepaid") != prepaid for machine in machines):
-        if prepaid:
-            raise Refused(403, "OperationDenied", "Only prepaid instances that have not expired can be refunded.")
+def _release(ids: Sequence[str], call: Call, cloud: SimCloud) -> dict[str, Any]:
+    machines = _releasable(ids, call, cloud)
+    if any(machine.charge == "Prepaid" for machine in machines):
         raise Refused(403, "Instance.DeleteServerFailException", "Instance can not release if not postpay.")
     cloud.delete_machines(machines)
     return {}
@@ -132,6 +130,13 @@ def _is_created(machine: Machine | None, call: Call, cloud: SimCloud) -> bool:
     if machine is None or (machine.account, machine.region) != (call.account, call.region):
         return False
     return cloud.clock() < machine.visible_at
+
+
+def _releasable(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:
+    # A machine that is not shown yet is still created; such cannot be released.
+    if any(_is_created(cloud.machines.get(machine_id), call, cloud) for machine_id in ids):
+        raise Refused(409, "Instance.ReleaseWhileCreating", "The instance can not be released while it is created.")
+    return _known(ids, call, cloud)
 
 
 def _known(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:

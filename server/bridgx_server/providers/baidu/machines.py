@@ -136,13 +136,22 @@ class Machines:
                 raise
             postpaid = [instance_id for instance_id in instance_ids if instance_id not in prepaid]
             for start in range(0, len(prepaid), REFUND_BATCH):
-                self._release(region_id, "batch_refund_resources", prepaid[start : start + REFUND_BATCH])
+                body = self._release(region_id, "batch_refund_resources", prepaid[start : start + REFUND_BATCH])
+                if body.get("failedInstanceIds"):
+                    raise ProviderError(
+                        ErrorClass.CONFLICT,
+                        f"Baidu did not take back {', '.join(body['failedInstanceIds'])}",
+                        provider=PROVIDER,
+                        operation="batch_refund_resources",
+                    ) from None
             if postpaid:
                 self._release(region_id, "batch_delete_instance_with_related_resource", postpaid)
 
-    def _release(self, region_id: str, operation: str, instance_ids: list[str]) -> None:
+    def _release(self, region_id: str, operation: str, instance_ids: list[str]) -> dict[str, Any]:
         # Both flags are required by the API, though optional in the SDK. The first takes data disks and addresses along.
-        self._calls.bcc(region_id, operation, instance_ids, related_release_flag=True, delete_cds_snapshot_flag=True)
+        return self._calls.bcc(
+            region_id, operation, instance_ids, related_release_flag=True, delete_cds_snapshot_flag=True
+        )
 
     def _rows(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
