@@ -75,8 +75,8 @@ def test_after_a_cut_connection_the_same_order_gives_one_set_of_machines(world: 
 
 def test_an_answer_that_comes_too_late_leaves_what_happened_unknown(world: World) -> None:
     order = world.machines(2)
-    impatient = world.with_settings(read_timeout=0.3)
-    world.fault("slow", world.cloud.create, seconds=1.5)
+    impatient = world.with_settings(read_timeout=1.0)
+    world.fault("slow", world.cloud.create, seconds=2.5)
 
     error = world.refused(lambda: impatient.create_machines(order))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -67,6 +68,19 @@ def test_a_token_used_for_another_order_is_refused(world: World) -> None:
     assert error.kind is ErrorClass.INVALID_PARAMETER
     assert error.vendor_code
     assert world.ids_in_the_cloud() == set(first.instance_ids)
+
+
+def test_many_threads_share_one_adapter_and_get_their_own_machines(world: World) -> None:
+    orders = [world.machines(2, chunk=str(number)) for number in range(24)]
+
+    with ThreadPoolExecutor(12) as pool:
+        made = list(pool.map(world.provider.create_machines, orders))
+        found = list(pool.map(lambda order: world.provider.find_machines(world.cloud.region, order.tags), orders))
+
+    assert [{machine.instance_id for machine in machines} for machines in found] == [
+        set(answer.instance_ids) for answer in made
+    ]
+    assert len(world.ids_in_the_cloud()) == 48
 
 
 def test_machines_are_found_by_all_of_the_tags_on_every_page(world: World) -> None:
