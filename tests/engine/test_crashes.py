@@ -1,0 +1,88 @@
+"""kill -9 at any moment, and afterwards exactly the machines that were asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bridgx_server.cloudsim.front import FRONTS
+from bridgx_server.cloudsim.server import CloudSim
+from bridgx_server.scaling import faultpoints
+from engine.conftest import wait_for
+from engine.wire_world import WireWorld, pause, wire_world
+
+KILLS = 30
+CLOUDS = sorted(FRONTS)
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudSim]:
+    simulator = CloudSim.start(tmp_path_factory.mktemp("clouds"))
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture(params=CLOUDS)
+def world(request: pytest.FixtureRequest, simulator: CloudSim, tmp_path: Path) -> Iterator[WireWorld]:
+    with wire_world(simulator, request.param, tmp_path) as world:
+        yield world
+
+
+def killed_until_over(world: WireWorld, task_id: int, rng: random.Random, kills: int) -> int:
+    """Starts a worker and kills it soon, again and again, until the task is over; returns the kills still to do."""
+    while kills and not world.is_over(task_id):
+        pid = world.start_worker()
+        pause(rng.uniform(0.02, 0.45))
+        world.kill(pid)
+        kills -= 1
+    return kills
+
+
+def test_killed_at_random_moments(world: WireWorld) -> None:
+    rng = random.Random(2026)
+    # Calls that take a while are what a kill should meet.
+    world.control.fault("slow", cloud=world.cloud, rate=0.5, params={"seconds": 0.08})
+    asked, kills = 0, KILLS
+    while kills:
+        task_id = world.expand(20)
+        asked += 20
+        kills = killed_until_over(world, task_id, rng, kills)
+    world.start_worker()
+    assert world.ended(task_id).status == "SUCCESS"
+    world.assert_exactly(asked)
+    world.kill(world.pids[-1])
+    kills = KILLS
+    while kills and asked:
+        task_id = world.shrink(min(10, asked))
+        asked -= min(10, asked)
+        kills = killed_until_over(world, task_id, rng, kills)
+    world.start_worker()
+    assert world.ended(task_id).status == "SUCCESS"
+    world.assert_exactly(asked)
+
+
+@pytest.mark.parametrize("point", faultpoints.EXPAND_POINTS)
+def test_killed_at_each_step_of_an_expand(world: WireWorld, point: str) -> None:
+    task_id = world.expand(12)
+    pid = world.start_worker(point, 1)
+    wait_for(lambda: world.has_died(pid), 60, lambda: f"the worker never passed {point}")
+    world.start_worker()
+    task = world.ended(task_id)
+    assert (task.status, task.running, task.failed) == ("SUCCESS", 12, 0)
+    world.assert_exactly(12)
+
+
+@pytest.mark.parametrize("point", faultpoints.SHRINK_POINTS)
+def test_killed_at_each_step_of_a_shrink(world: WireWorld, point: str) -> None:
+    first = world.start_worker()
+    world.ended(world.expand(12))
+    world.kill(first)
+    task_id = world.shrink(7)
+    pid = world.start_worker(point, 1)
+    wait_for(lambda: world.has_died(pid), 60, lambda: f"the worker never passed {point}")
+    world.start_worker()
+    task = world.ended(task_id)
+    assert (task.status, task.deleted, task.failed) == ("SUCCESS", 7, 0)
+    world.assert_exactly(5)
