@@ -207,6 +207,16 @@ def test_a_body_over_a_mebibyte_is_413(rest: httpx.Client) -> None:
     assert (body["code"], body["msg"]) == (413, "body_too_large")
 
 
+def test_a_body_over_a_mebibyte_in_pieces_is_413(rest: httpx.Client) -> None:
+    pieces = (b'{"name": "', *(b"a" * 50_000 for _ in range(22)), b'"}')
+    answer = rest.post("/api/v1/cluster/create", content=iter(pieces), headers={"Authorization": "Bearer token"})
+    assert (envelope(answer)["code"], envelope(answer)["msg"]) == (413, "body_too_large")
+
+
+def test_a_body_just_under_a_mebibyte_passes(rest: httpx.Client) -> None:
+    assert envelope(create(rest, "a" * 1_000_000))["code"] == 200
+
+
 def test_headers_too_large_are_in_the_envelope(rest: httpx.Client) -> None:
     assert envelope(rest.get("/api/v1/vpc/describe", headers={"x-long": "a" * 40_000}))["code"] == 431
 
