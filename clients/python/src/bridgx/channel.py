@@ -1,0 +1,124 @@
+"""The channel under the client: its bearer token, its deadlines and its retries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+from google.api import annotations_pb2
+from google.protobuf.descriptor import FileDescriptor
+
+from bridgx.v1 import (
+    account_service_pb2,
+    cluster_service_pb2,
+    fee_service_pb2,
+    instance_service_pb2,
+    network_service_pb2,
+    task_service_pb2,
+)
+
+MAX_ATTEMPTS = 4  # of a safe call, the first included
+INITIAL_BACKOFF = 0.2  # seconds
+MAX_BACKOFF = 3.0  # seconds
+MAX_MESSAGE = 32 * 1024 * 1024  # bytes; the longest catalogs are some MiB
+
+_FILES: Sequence[FileDescriptor] = (
+    account_service_pb2.DESCRIPTOR,
+    cluster_service_pb2.DESCRIPTOR,
+    fee_service_pb2.DESCRIPTOR,
+    instance_service_pb2.DESCRIPTOR,
+    network_service_pb2.DESCRIPTOR,
+    task_service_pb2.DESCRIPTOR,
+)
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+def service_config() -> str:
+    """The gRPC service config, as JSON: calls that only read are tried again when the server is UNAVAILABLE.
+
+    A call reads when its first REST binding is a GET. Calls that change something are never repeated on their own;
+    with a `request_id` the caller may repeat them safely.
+    """
+    safe = [
+        {"service": service.full_name, "method": method.name}
+        for file in _FILES
+        for service in file.services_by_name.values()
+        for method in service.methods
+        if method.GetOptions().Extensions[annotations_pb2.http].get
+    ]
+    policy = {
+        "maxAttempts": MAX_ATTEMPTS,
+        "initialBackoff": f"{INITIAL_BACKOFF}s",
+        "maxBackoff": f"{MAX_BACKOFF}s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": safe, "retryPolicy": policy}]})
+
+
+def open_channel(
+    address: str, token: str | None, timeout: float, credentials: grpc.ChannelCredentials | None
+) -> grpc.Channel:
+    """A channel to `address` whose calls carry the token and end within `timeout` seconds unless they say otherwise."""
+    options = [
+        ("grpc.service_config", service_config()),
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ]
+    if credentials is None:
+        channel = grpc.insecure_channel(address, options)
+    else:
+        channel = grpc.secure_channel(address, credentials, options)
+    return grpc.intercept_channel(channel, _Defaults(token, timeout))
+
+
+class _Details(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _CallDetails(_Details, grpc.ClientCallDetails):
+    """Details of a call that can be made anew; grpc has the interface alone."""
+
+
+class _Defaults(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    # The token travels as metadata and not as call credentials, since those are refused on a channel without TLS,
+    # which is what loopback and a mesh have.
+
+    def __init__(self, token: str | None, timeout: float) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._timeout = timeout
+
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, _Request], grpc.CallFuture[_Response]],
+        client_call_details: grpc.ClientCallDetails,
+        request: _Request,
+    ) -> grpc.CallFuture[_Response]:
+        return continuation(self._completed(client_call_details, self._timeout), request)
+
+    def intercept_unary_stream(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, _Request], grpc.CallIterator[_Response]],
+        client_call_details: grpc.ClientCallDetails,
+        request: _Request,
+    ) -> grpc.CallIterator[_Response]:
+        # A stream lasts as long as what it watches.
+        return continuation(self._completed(client_call_details, None), request)
+
+    def _completed(self, call: grpc.ClientCallDetails, timeout: float | None) -> grpc.ClientCallDetails:
+        return _CallDetails(
+            method=call.method,
+            timeout=call.timeout if call.timeout is not None else timeout,
+            metadata=(*(call.metadata or ()), *self._metadata),
+            credentials=call.credentials,
+            wait_for_ready=call.wait_for_ready,
+            compression=call.compression,
+        )
