@@ -193,7 +193,7 @@ def _furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) ->
         data_disks=(),
         tags={},
         placements=(Placement(0, zone, subnet, offer.name),),
-        password="Crash-pass1",
+        password="Crash@pass1",
         max_machines=100_000,
     )
     clusters.add(store, keyring, template, "test")

@@ -19,7 +19,7 @@ REGIONS = {
 }
 MACHINES = 20
 REMOVED = 5
-PASSWORD = "Bridgx-2026-demo"
+PASSWORD = "Bridgx@2026"
 
 
 def tour(rest: Rest, cloud: str, console: Console) -> None:

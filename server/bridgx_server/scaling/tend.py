@@ -129,7 +129,9 @@ def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
 def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
     first = machine.absent_at if machine.absences else now
     counted: dict[str, object] = {"absences": machine.absences + 1, "absent_at": first}
-    may_be_hidden = now - machine.created_at < engine.settings.visibility * 1000
+    # One that was shown before is not hidden since it is young.
+    seen = bool(machine.running_at or machine.ip_inner)
+    may_be_hidden = not seen and now - machine.created_at < engine.settings.visibility * 1000
     needed = DELETED_ABSENCES if machine.status == instances.DELETING else ABSENCES
     if may_be_hidden or machine.absences + 1 < needed:
         return {**counted, "tend_at": now + int(engine.settings.poll * 1000)}

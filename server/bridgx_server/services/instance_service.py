@@ -56,7 +56,7 @@ class InstanceService(pb.InstanceServiceServicer):
                 network_config=pb.InstanceNetwork(vpc_name=vpc, subnet_id_name=subnet, security_group_name=group),
                 zone_id=machine.zone_id,
                 cluster_name=machine.cluster_name,
-                status=machine.status,
+                status=machine.status.capitalize(),
                 task_id=str(machine.task_id),
             )
         )
@@ -76,7 +76,7 @@ def _line(machine: MachineLine) -> pb.Instance:
         ip_outer=machine.ip_outer,
         provider=machine.provider,
         create_at=moment(machine.created_at),
-        status=machine.status,
+        status=machine.status.capitalize(),
         startup_time=max(startup, 0),
         cluster_name=machine.cluster_name,
         instance_type=machine.instance_type,
