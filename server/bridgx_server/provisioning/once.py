@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from google.protobuf.message import Message
 
@@ -23,6 +26,15 @@ WITHOUT_EFFECT = (
     ErrorClass.NOT_FOUND,
     ErrorClass.INVALID_PARAMETER,
 )
+
+
+class _Lock:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+_locks: WeakValueDictionary[tuple[str, str, str], _Lock] = WeakValueDictionary()
+_table = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,10 @@ class Attempt:
         namespace = uuid.UUID(chunks.installation(self.store))
         return str(uuid.uuid5(namespace, f"{self.caller}/{self.operation}/{self.request_id}/{step}"))
 
+    def answer_so_far(self) -> str:
+        """What another server has answered to the same request meanwhile; inside the transaction of the change."""
+        return requests.answer_of(self.store, self.caller, self.request_id, self.operation)
+
     def answered(self, answer: str) -> None:
         """Keeps the answer; in the transaction of the change, where there is one."""
         with self.store.connection():
@@ -61,7 +77,13 @@ def once(store: Store, caller: str, request_id: str, request: Message, run: Call
         raise InvalidField("request_id", "must have at most 64 characters")
     operation = type(request).__name__.removesuffix("Request")
     attempt = Attempt(store, caller, request_id or f"made-{uuid.uuid4()}", operation)
-    earlier = requests.begin(store, caller, attempt.request_id, operation, requests.fingerprint_of(request))
+    with _one_at_a_time(attempt):
+        return _once(attempt, requests.fingerprint_of(request), run)
+
+
+def _once(attempt: Attempt, fingerprint: str, run: Callable[[Attempt], str]) -> str:
+    store, caller, operation = attempt.store, attempt.caller, attempt.operation
+    earlier = requests.begin(store, caller, attempt.request_id, operation, fingerprint)
     if earlier is not None and earlier.answer:
         return earlier.answer
     try:
@@ -73,3 +95,15 @@ def once(store: Store, caller: str, request_id: str, request: Message, run: Call
         if error.kind in WITHOUT_EFFECT:
             requests.abandon(store, caller, attempt.request_id, operation)
         raise
+
+
+@contextlib.contextmanager
+def _one_at_a_time(attempt: Attempt) -> Iterator[None]:
+    """Repetitions of one request wait for each other, in this process."""
+    key = (attempt.caller, attempt.request_id, attempt.operation)
+    with _table:
+        lock = _locks.get(key)
+        if lock is None:
+            lock = _locks[key] = _Lock()
+    with lock.lock:
+        yield

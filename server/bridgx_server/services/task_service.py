@@ -45,6 +45,8 @@ class TaskService(pb.TaskServiceServicer):
     ) -> pb.ExpandClusterResponse:
         def submit(attempt: Attempt) -> str:
             with self._store.transaction():
+                if answer := attempt.answer_so_far():
+                    return answer
                 task_id = tasks.submit_expand(
                     self._store,
                     cluster_name=request.cluster_name,
@@ -62,6 +64,8 @@ class TaskService(pb.TaskServiceServicer):
     ) -> pb.ShrinkClusterResponse:
         def submit(attempt: Attempt) -> str:
             with self._store.transaction():
+                if answer := attempt.answer_so_far():
+                    return answer
                 task_id = tasks.submit_shrink(
                     self._store,
                     cluster_name=request.cluster_name,

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from peewee import fn
+from peewee import Case, fn
 
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import ChunkRow, InstallationRow, InstanceRow
@@ -155,17 +155,18 @@ def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCo
     """What became of the machines of each chunk of a task, by chunk id."""
     column = InstanceRow.delete_chunk_id if action == "SHRINK" else InstanceRow.chunk_id
     chunk_ids = ChunkRow.select(ChunkRow.id).where(ChunkRow.task_id == task_id)
+    ran = fn.SUM(Case(None, [(InstanceRow.running_at > 0, 1)], 0))
     query = (
-        InstanceRow.select(column, InstanceRow.status, InstanceRow.running_at > 0, fn.COUNT(InstanceRow.id))
+        InstanceRow.select(column, InstanceRow.status, fn.COUNT(InstanceRow.id), ran)
         .where(column.in_(chunk_ids))
-        .group_by(column, InstanceRow.status, InstanceRow.running_at > 0)
+        .group_by(column, InstanceRow.status)
     )
     totals: dict[int, dict[str, int]] = {}
     with store.connection():
-        for chunk_id, status, ran, number in query.tuples():
+        for chunk_id, status, number, running in query.tuples():
             into = totals.setdefault(int(chunk_id), {"accepted": 0, "pending": 0, "ran": 0, "deleted": 0})
             into["accepted"] += number
-            into["ran"] += number if ran else 0
+            into["ran"] += int(running)
             into["pending"] += number if status == "pending" else 0
             into["deleted"] += number if status in ("deleted", "lost") else 0
     return {chunk_id: ChunkCounts(**numbers) for chunk_id, numbers in totals.items()}

@@ -70,6 +70,13 @@ def finish(caller: str, request_id: str, operation: str, answer: str) -> None:
     RequestRow.update(answer=answer).where(_is(caller, request_id, operation)).execute()
 
 
+def answer_of(store: Store, caller: str, request_id: str, operation: str) -> str:
+    """The answer that another attempt has given meanwhile, or nothing; inside a transaction, which then holds the row."""
+    query = RequestRow.select(RequestRow.answer).where(_is(caller, request_id, operation))
+    row = (query if store.dialect == "sqlite" else query.for_update()).first()
+    return "" if row is None else str(row.answer)
+
+
 def abandon(store: Store, caller: str, request_id: str, operation: str) -> None:
     """Forgets a request that failed without an effect, so that it may be tried again, also with other parameters."""
     with store.transaction():

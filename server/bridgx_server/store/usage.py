@@ -49,7 +49,7 @@ class MachineUsage:
 def total(store: Store, day: Day, cluster_name: str, now: int) -> int:
     """Seconds that all machines together were up on the day, until ``now`` (ms)."""
     with store.connection():
-        seconds = _up_on(InstanceRow.select(fn.SUM(_seconds(day, now))), day, cluster_name, now).scalar()
+        seconds = _up_on(InstanceRow.select(fn.SUM(_seconds(store, day, now))), day, cluster_name, now).scalar()
     return int(seconds or 0)
 
 
@@ -62,7 +62,7 @@ def page(store: Store, day: Day, cluster_name: str, now: int, wanted: PageOf) ->
         InstanceRow.instance_type,
         InstanceRow.running_at,
         InstanceRow.gone_at,
-        _seconds(day, now),
+        _seconds(store, day, now),
     )
     query = _up_on(InstanceRow.select(*columns), day, cluster_name, now)
     with store.connection():
@@ -72,17 +72,19 @@ def page(store: Store, day: Day, cluster_name: str, now: int, wanted: PageOf) ->
     return Page(rows, wanted.number, wanted.size, count)
 
 
-def _seconds(day: Day, now: int) -> Any:
+def _seconds(store: Store, day: Day, now: int) -> Any:
     begins = Case(None, [(InstanceRow.running_at < day.begins, day.begins)], InstanceRow.running_at)
     last = min(day.ends, now)
     ends = Case(None, [((InstanceRow.gone_at == 0) | (InstanceRow.gone_at > last), last)], InstanceRow.gone_at)
-    # The databases differ in what they make of a division with a remainder, so there is none.
-    milliseconds = ends - begins
-    return (milliseconds - milliseconds % 1000) / 1000
+    seconds = (ends - begins) / 1000
+    # SQLite divides whole numbers into whole numbers, and may lack FLOOR.
+    return seconds if store.dialect == "sqlite" else fn.FLOOR(seconds)
 
 
 def _up_on(query: Any, day: Day, cluster_name: str, now: int) -> Any:
     last = min(day.ends, now)
+    if last <= day.begins:
+        return query.where(InstanceRow.id.is_null())  # a day to come
     found = query.where(
         (InstanceRow.running_at > 0)
         & (InstanceRow.running_at < last)
