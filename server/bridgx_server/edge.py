@@ -109,7 +109,7 @@ class EnvoyProcess:
 
     def start(self) -> None:
         """Starts Envoy and returns at once; `wait_ready` tells when it serves."""
-        self._end_leftover()
+        self.end_leftover()
         command = [
             str(envoy_binary()),
             *("--config-path", str(self._config)),
@@ -170,7 +170,8 @@ class EnvoyProcess:
         except (urllib.error.URLError, OSError):
             return False
 
-    def _end_leftover(self) -> None:
+    def end_leftover(self) -> None:
+        """Ends the Envoy that an earlier, killed process left on the same directory, if any."""
         try:
             pid = int(self._pid_file.read_text(encoding="ascii"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

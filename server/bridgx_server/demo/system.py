@@ -76,8 +76,10 @@ def running(data_dir: Path, grpc_port: int = 0, rest_port: int = 0) -> Iterator[
         except OSError as error:
             raise DemoError(str(error)) from None
         stack.callback(server.stop)
+        envoy = EnvoyProcess(server.port, ports["rest"], ports["admin"], data_dir / "envoy")
+        envoy.end_leftover()
         _free(ports["rest"])
-        stack.enter_context(EnvoyProcess(server.port, ports["rest"], ports["admin"], data_dir / "envoy"))
+        stack.enter_context(envoy)
         yield Running(server.port, ports["rest"], simulator.endpoints, simulator.control_url, tuple(simulated))
 
 

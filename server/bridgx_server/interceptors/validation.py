@@ -39,12 +39,18 @@ class Validation(Layer):
 def _path(violation: Any) -> str:
     """The field as JSON has it: `disks.data_disk[0].size`, `tags["key"]`."""
     parts: list[str] = []
-    for element in violation.field.elements:
-        key = element.WhichOneof("subscript") if hasattr(element, "WhichOneof") else None
-        part = element.field_name
-        if key == "index":
-            part += f"[{element.index}]"
-        elif key is not None:
-            part += f"[{getattr(element, key)!r}]"
+    for element in violation.field.elements if violation.field is not None else ():
+        kind, key = _subscript(element)
+        part = str(element.field_name)
+        if kind:
+            part += f"[{key}]" if kind == "index" else f"[{str(key)!r}]"
         parts.append(part)
-    return ".".join(parts) or str(violation.rule_id).split(".")[0]
+    # A rule over a whole message is named after the field that it is about: `count.required`.
+    return ".".join(parts) or str(violation.rule_id).partition(".")[0]
+
+
+def _subscript(element: Any) -> tuple[str, Any]:
+    subscript = getattr(element, "subscript", None)
+    if subscript is None:
+        return "", None
+    return str(subscript.field), subscript.value
