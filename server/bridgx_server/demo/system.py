@@ -135,6 +135,7 @@ def _parts(data_dir: Path, grpc_port: int, endpoints: Mapping[str, str]) -> Part
         grpc_port=grpc_port,
         secret_key_file=_key_file(data_dir),
         poll=1.0,
+        lease=6.0,  # a demo that was killed goes on soon
         **{f"endpoint_{name.lower()}": url for name, url in endpoints.items()},  # type: ignore[arg-type]
     )
     store = Store(settings.database_url)
