@@ -27,6 +27,7 @@ lint: install
 
 generate: install
 	$(BIN)/python protos/generate.py
+	$(BIN)/python docs/generate.py
 
 bench: install
 	$(BIN)/python benchmarks/run.py
