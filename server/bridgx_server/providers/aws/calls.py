@@ -15,6 +15,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
 )
+from botocore.parsers import ResponseParserError
 
 from bridgx_server.providers.aws.errors import class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
@@ -48,7 +49,7 @@ class Calls:
             raise _error(ErrorClass.BAD_CREDENTIALS, operation, "no credentials are registered") from None
         except (EndpointConnectionError, ConnectTimeoutError):
             raise _error(ErrorClass.UNAVAILABLE, operation, "no connection could be made") from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             # Read timeouts, closed connections, answers that are not EC2's: it may have been done.
             text = f"no answer came ({type(error).__name__})"
             raise _error(ErrorClass.TIMEOUT_UNKNOWN, operation, text) from None
