@@ -49,7 +49,8 @@ class World:
         return self.cloud
 
     def template(self, cluster_id: int) -> Template:
-        row = ClusterRow.get_by_id(cluster_id)
+        with self.store.connection():
+            row = ClusterRow.get_by_id(cluster_id)
         return Template(
             cluster_id=row.id,
             cluster_name=row.name,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from peewee import Database, InterfaceError, OperationalError, SqliteDatabase
 from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase, PooledPostgresqlDatabase
 
-from bridgx_server.store.models import database_proxy
+from bridgx_server.store.models import using
 
 CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
 CONNECT_TIMEOUT = 10  # seconds
@@ -61,7 +61,6 @@ class Store:
         self._offset_until = float("-inf")
         self._offset_lock = threading.Lock()
         self._depth = threading.local()
-        database_proxy.initialize(self.database)
 
     def close(self) -> None:
         """Closes every connection; one in use by another thread breaks."""
@@ -78,7 +77,7 @@ class Store:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[None]:
-        """Reads and single statements, each on its own.
+        """Reads and single statements, each on its own. The tables are this store's inside the block, and nobody's outside.
 
         A connection that broke is dropped, so that the next use makes a new one.
 
@@ -88,7 +87,8 @@ class Store:
         depth = getattr(self._depth, "value", 0)
         self._depth.value = depth + 1
         try:
-            yield
+            with using(self.database):
+                yield
         except (OperationalError, InterfaceError):
             if depth == 0:
                 self._drop_connection()

@@ -6,6 +6,11 @@ Columns that end in ``_json`` hold JSON text. Secrets are sealed by :mod:`bridgx
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
 from peewee import (
     AutoField,
     BigAutoField,
@@ -18,12 +23,35 @@ from peewee import (
     TextField,
 )
 
-database_proxy = DatabaseProxy()
+_thread = threading.local()
+
+
+class _CurrentDatabase(DatabaseProxy):
+    """The database whose connection this thread is inside of; so several stores may live in one process."""
+
+    @property
+    def obj(self) -> Any:
+        return getattr(_thread, "database", None)
+
+    @obj.setter
+    def obj(self, database: Any) -> None:
+        pass  # the base class sets None when it is made
+
+
+@contextlib.contextmanager
+def using(database: Any) -> Iterator[None]:
+    """Lets the tables below be those of this database, in this thread, for the block."""
+    before = getattr(_thread, "database", None)
+    _thread.database = database
+    try:
+        yield
+    finally:
+        _thread.database = before
 
 
 class _Table(Model):
     class Meta:
-        database = database_proxy
+        database = _CurrentDatabase()
         legacy_table_names = False
 
 
