@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/bridgx demo
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -45,17 +45,18 @@ def main() -> None:
 @settings_options()
 def serve(**flags: Any) -> None:
     """Serves the gRPC API, and carries out tasks too unless told otherwise."""
-    from bridgx_server.server import Server, wait_for_signal
+    from bridgx_server.server import Server, on_signals
 
     parts = _parts(settings_of(flags))
     if not parts.tokens:
         raise click.ClickException("no bearer tokens are set: nobody could call (BRIDGX_TOKENS or --tokens-file)")
+    ended = on_signals()
     server = Server(parts)
     try:
         server.start()
     except OSError as error:
         raise click.ClickException(str(error)) from None
-    wait_for_signal()
+    ended.wait()
     server.stop()
 
 
@@ -63,12 +64,13 @@ def serve(**flags: Any) -> None:
 @settings_options("grpc_host", "grpc_port", "threads", "watches", "worker", "tokens", "tokens_file")
 def worker(**flags: Any) -> None:
     """Carries out tasks, without an API. Any number of workers may share one database server."""
-    from bridgx_server.server import wait_for_signal
+    from bridgx_server.server import on_signals
 
     parts = _parts(settings_of(flags))
+    ended = on_signals()
     working = parts.worker(parts.clouds())
     working.start()
-    wait_for_signal()
+    ended.wait()
     working.stop(parts.settings.stop_grace)
 
 

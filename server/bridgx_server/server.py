@@ -133,9 +133,9 @@ class Server:
             self._health.set(name, state)
 
 
-def wait_for_signal() -> None:
-    """Returns at SIGTERM or SIGINT."""
+def on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set from now on."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,16 +10,11 @@ from typing import Any
 
 import bridgx.v1 as pb
 import grpc
+from bridgx_server.demo.ports import free_port
 from bridgx_server.edge import EnvoyProcess
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def failure(code: int, reason: str, text: str, *further: message.Message) -> grpc.Status:

@@ -14,9 +14,9 @@ import bridgx.v1 as pb
 import pytest
 from bridgx import Client
 from bridgx_server.cloudsim.control_client import ControlClient
+from bridgx_server.demo.ports import free_port
 from contract.clusters import a_network, a_place, template
 from contract.conftest import Api, until
-from contract.fake_backend import free_port
 
 
 class Demo:
@@ -137,6 +137,7 @@ def test_serve_and_worker_share_a_database(tmp_path: Path) -> None:
         )
         worker = subprocess.Popen([*command, "worker"], env=environment, stderr=log)
     try:
+        until(lambda: all(word in (tmp_path / "log").read_text() for word in ('"serving"', '"working"')))
         with Client(f"127.0.0.1:{port}", "serve-token", timeout=60) as client:
             assert list(client.list_clusters()) == []
     finally:

@@ -9,7 +9,6 @@ import hmac
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from bridgx_server.cloudsim.control_client import ControlClient, ControlError
 from bridgx_server.cloudsim.server import CloudSim
+from bridgx_server.demo.ports import free_range
 
 ECS, VPC = "2014-05-26", "2016-04-28"
 RUN = {
@@ -151,9 +151,10 @@ def test_alibaba_checks_the_signature_and_the_version(simulator: CloudSim) -> No
     )
 
 
-def test_vpcs_are_pending_for_a_while_and_not_deleted_while_in_use(simulator: CloudSim) -> None:
-    control = ControlClient(simulator.control_url)
-    control.delays(cloud="AlibabaCloud", vpc=0.3)
+def test_vpcs_are_pending_for_a_while_and_not_deleted_while_in_use(tmp_path: Path) -> None:
+    ahead = [0.0]
+    simulator = CloudSim.start(tmp_path, clock=lambda: time.time() + ahead[0], clouds=["AlibabaCloud"])
+    ControlClient(simulator.control_url).delays(vpc=60)
     vpc = alibaba(simulator, "CreateVpc", VPC, RegionId="cn-qingdao", CidrBlock="10.0.0.0/8", ClientToken="t")[1]
     again = alibaba(simulator, "CreateVpc", VPC, RegionId="cn-qingdao", CidrBlock="10.0.0.0/8", ClientToken="t")[1]
     assert again["VpcId"] == vpc["VpcId"]
@@ -161,14 +162,12 @@ def test_vpcs_are_pending_for_a_while_and_not_deleted_while_in_use(simulator: Cl
     assert other["Code"] == "IdempotentParameterMismatch"
     switch = {"RegionId": "cn-qingdao", "VpcId": vpc["VpcId"], "ZoneId": "cn-qingdao-b", "CidrBlock": "10.0.0.0/24"}
     assert alibaba(simulator, "CreateVSwitch", VPC, **switch)[1]["Code"] == "IncorrectVpcStatus"
-    deadline = time.monotonic() + 30
-    while "VSwitchId" not in alibaba(simulator, "CreateVSwitch", VPC, **switch)[1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    ahead[0] = 61.0
+    assert "VSwitchId" in alibaba(simulator, "CreateVSwitch", VPC, **switch)[1]
     assert alibaba(simulator, "CreateVSwitch", VPC, **switch)[1]["Code"] == "InvalidCidrBlock.Overlapped"
     delete = {"RegionId": "cn-qingdao", "VpcId": vpc["VpcId"]}
     assert alibaba(simulator, "DeleteVpc", VPC, **delete)[1]["Code"] == "DependencyViolation.VSwitch"
-    control.delays(cloud="AlibabaCloud", vpc=0)
+    simulator.stop()
 
 
 @pytest.mark.parametrize(
@@ -243,9 +242,7 @@ def test_the_control_api_names_what_is_wrong(simulator: CloudSim, path: str, bod
 
 
 def test_the_command_keeps_what_exists_through_kill_9(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        base = probe.getsockname()[1] % 50_000 + 10_000
+    base = free_range(6)
     command = [sys.executable, "-m", "bridgx_server.cloudsim", "--port-base", str(base), "--data-dir", str(tmp_path)]
 
     @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from bridgx_server import logs
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CONTROL, CloudSim, demo_account
+from bridgx_server.demo.ports import free_port
 from bridgx_server.edge import EnvoyProcess
 from bridgx_server.providers.base import Credentials
 from bridgx_server.server import Parts, Server
@@ -105,18 +106,9 @@ def _ports(data_dir: Path, grpc_port: int, rest_port: int, simulated: list[str])
         ports["rest"] = rest_port
     for name in ("grpc", "rest", "admin", CONTROL, *simulated):
         if not ports.get(name):
-            ports[name] = _free_port(set(ports.values()))
+            ports[name] = free_port(set(ports.values()))
     file.write_text(json.dumps(ports, indent=2) + "\n")
     return ports
-
-
-def _free_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
-            return port
 
 
 def _free(port: int) -> None:

@@ -52,6 +52,7 @@ class Worker:
         """Begins to claim work."""
         self._dispatcher.start()
         self._renewer.start()
+        log.info("working", owner=self._owner)
 
     def wake(self) -> None:
         """Says that there is new work, so that it begins at once."""
