@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from peewee import Database, InterfaceError, OperationalError, SqliteDatabase
 from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase, PooledPostgresqlDatabase
 
+from bridgx_server.store.counting import Counts
 from bridgx_server.store.models import using
 
 CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
@@ -61,6 +62,7 @@ class Store:
         self._offset_until = float("-inf")
         self._offset_lock = threading.Lock()
         self._depth = threading.local()
+        self.counts = Counts()
 
     def close(self) -> None:
         """Closes every connection; one in use by another thread breaks."""

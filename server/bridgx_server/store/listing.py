@@ -66,8 +66,9 @@ def page_tasks(store: Store, account_key: str, cluster_name: str, wanted: PageOf
         query = query.where(TaskRow.account_key == account_key)
     if cluster_name:
         query = query.where(TaskRow.cluster_name == cluster_name)
+    now = store.now()
     with store.connection():
-        total = query.count()
+        total = store.counts.of_kept(TaskRow, query, (account_key, cluster_name), now)
         rows = [
             TaskLine(**{name: getattr(row, name) for name in TaskLine.__dataclass_fields__})
             for row in query.order_by(TaskRow.id.desc()).paginate(wanted.number, wanted.size)
@@ -78,8 +79,11 @@ def page_tasks(store: Store, account_key: str, cluster_name: str, wanted: PageOf
 def page_machines(store: Store, which: MachineFilter, wanted: PageOf) -> Page[MachineLine]:
     """The machines that pass the filters, newest first."""
     query = _filtered(InstanceRow.select(*_columns()), which)
+    now = store.now()
     with store.connection():
-        total = query.count()
+        # A machine's state and addresses change; all else stays.
+        changes = bool(which.statuses or which.ip)
+        total = query.count() if changes else store.counts.of_kept(InstanceRow, query, which, now)
         ordered = query.order_by(InstanceRow.id.desc()).paginate(wanted.number, wanted.size)
         rows = [MachineLine(*row) for row in ordered.tuples()]
     return Page(rows, wanted.number, wanted.size, total)
@@ -113,7 +117,10 @@ def _filtered(query: object, which: MachineFilter) -> Any:
     if which.instance_id:
         found = found.where(InstanceRow.instance_id == which.instance_id)
     if which.ip:
-        found = found.where((InstanceRow.ip_inner == which.ip) | (InstanceRow.ip_outer == which.ip))
+        # Not as an OR: databases would walk through all machines by their order.
+        inner = InstanceRow.select(InstanceRow.id).where(InstanceRow.ip_inner == which.ip)
+        outer = InstanceRow.select(InstanceRow.id).where(InstanceRow.ip_outer == which.ip)
+        found = found.where(InstanceRow.id.in_(inner.union(outer)))
     if which.provider:
         found = found.where(InstanceRow.provider == which.provider)
     if which.cluster_name:

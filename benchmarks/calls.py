@@ -1,0 +1,88 @@
+"""gRPC calls a second of the whole server, against one whose servicer does nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bridgx import Client, v1
+from bridgx_server.demo.ports import free_port
+from result import Result
+from system import TOKEN, a_cluster, a_place, system
+
+CALLERS = 8
+SECONDS = 5.0
+NOTHING = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+import bridgx.v1 as pb
+
+class Nothing(pb.InstanceServiceServicer):
+    def CountInstances(self, request, context):
+        return pb.CountInstancesResponse(instance_num=1)
+
+server = grpc.server(ThreadPoolExecutor(32))
+pb.add_InstanceServiceServicer_to_server(Nothing(), server)
+server.add_insecure_port(sys.argv[1])
+server.start()
+server.wait_for_termination()
+"""
+
+
+def rate(directory: Path) -> Iterator[Result]:
+    """CountInstances and ListClusters."""
+    with _nothing() as address, Client(address, TOKEN) as idle:
+        least = _per_second(lambda: idle.instances.CountInstances(v1.CountInstancesRequest()))
+        with system(directory, log_level="info") as running:
+            a_cluster(running, a_place(running, "AWSCloud", "calls"), "calls")
+            calls: dict[str, Callable[[], object]] = {
+                "CountInstances": lambda: running.client.instances.CountInstances(v1.CountInstancesRequest()),
+                "ListClusters": lambda: running.client.clusters.ListClusters(v1.ListClustersRequest()),
+            }
+            for name, call in calls.items():
+                measured = _per_second(call)
+                yield Result(
+                    f"{name}, {CALLERS} callers",
+                    f"{measured:.0f} calls/s",
+                    f"does nothing {least:.0f} calls/s",
+                    measured / least,
+                    "≥ 0.6",
+                )
+
+
+def _per_second(call: Callable[[], object]) -> float:
+    call()
+    until = time.monotonic() + SECONDS
+
+    def caller(_: int) -> int:
+        made = 0
+        while time.monotonic() < until:
+            call()
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return sum(pool.map(caller, range(CALLERS))) / SECONDS
+
+
+@contextlib.contextmanager
+def _nothing() -> Iterator[str]:
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen([sys.executable, "-c", NOTHING, address])
+    try:
+        with Client(address, TOKEN) as client:
+            for _ in range(100):
+                with contextlib.suppress(Exception):
+                    client.instances.CountInstances(v1.CountInstancesRequest())
+                    break
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
