@@ -166,4 +166,10 @@ def _baidu() -> Catalog:
     return catalog()
 
 
-_BUILDERS = {"BaiduCloud": _baidu, "AlibabaCloud": _alibaba, "AWSCloud": _aws}
+def _tencent() -> Catalog:
+    from bridgx_server.cloudsim.tencent.offers import catalog
+
+    return catalog()
+
+
+_BUILDERS = {"TencentCloud": _tencent, "BaiduCloud": _baidu, "AlibabaCloud": _alibaba, "AWSCloud": _aws}

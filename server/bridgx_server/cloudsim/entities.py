@@ -68,7 +68,10 @@ class Group:
 
 @dataclass
 class Machine:
-    """A machine. Its state follows from the times: nothing runs in the background."""
+    """A machine. Its state follows from the times: nothing runs in the background.
+
+    ``recycled`` is for clouds that put prepaid machines into a recycle bin before they delete them.
+    """
 
     machine_id: str
     account: str
@@ -90,6 +93,7 @@ class Machine:
     disks: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     fails: bool = False
+    recycled: bool = False
     deleting_at: float = 0.0
     deleted_at: float = 0.0
     gone_at: float = 0.0
