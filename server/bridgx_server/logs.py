@@ -28,5 +28,13 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     )
     # Vendors' SDKs log whole requests, passwords included, at lower levels.
     logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s")
-    for name in ("alibabacloud_credentials", "boto3", "botocore", "urllib3", "baidubce", "huaweicloudsdkcore"):
+    for name in (
+        "alibabacloud_credentials",
+        "boto3",
+        "botocore",
+        "urllib3",
+        "baidubce",
+        "huaweicloudsdkcore",
+        "tencentcloud_sdk_common",
+    ):
         logging.getLogger(name).setLevel(logging.CRITICAL)

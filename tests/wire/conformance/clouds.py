@@ -32,6 +32,7 @@ class Cloud:
     shows_stock: bool = True  # whether a type that is sold out is left out of the catalog
     shows_pending_vpc: bool = True  # whether a VPC has a state before it can be used
     has_dry_run: bool = True
+    deletes_booting: bool = True  # whether a machine can be deleted before it has booted
     tells_refused_from_lost: bool = True  # whether the SDK tells a refused connection from a lost one
 
 
@@ -47,6 +48,20 @@ CLOUDS: tuple[Cloud, ...] = (
         create="RunInstances",
         describe="DescribeInstances",
         delete="DeleteInstances",
+    ),
+    Cloud(
+        provider="TencentCloud",
+        region="ap-guangzhou",
+        zone="ap-guangzhou-3",
+        instance_type="S5.MEDIUM4",
+        image="img-3c345632",
+        system_disk=Disk("cloud_ssd", 50),
+        data_disk=Disk("cloud_essd", 100),
+        create="RunInstances",
+        describe="DescribeInstances",
+        delete="TerminateInstances",
+        shows_pending_vpc=False,
+        deletes_booting=False,
     ),
     Cloud(
         provider="BaiduCloud",

@@ -171,11 +171,18 @@ def test_one_machine_that_is_gone_does_not_save_the_others(world: World) -> None
     assert world.ids_in_the_cloud() == set()
 
 
-def test_a_machine_that_is_still_booting_is_deleted(world: World) -> None:
+def test_a_machine_that_is_still_booting_is_deleted_or_has_to_wait(world: World) -> None:
     world.control.delays(boot=3600)
     made = world.provider.create_machines(world.machines(1))
 
-    world.provider.delete_machines(world.cloud.region, made.instance_ids)
+    if world.cloud.deletes_booting:
+        world.provider.delete_machines(world.cloud.region, made.instance_ids)
+    else:
+        error = world.refused(lambda: world.provider.delete_machines(world.cloud.region, made.instance_ids))
+        assert error.kind is ErrorClass.CONFLICT
+        now = {"cloud": world.cloud.provider, "boots_at": 0}
+        world.control.call("POST", f"/machines/{made.instance_ids[0]}", now)
+        world.provider.delete_machines(world.cloud.region, made.instance_ids)
 
     assert world.ids_in_the_cloud() == set()
 

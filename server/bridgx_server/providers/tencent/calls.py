@@ -1,0 +1,154 @@
+"""SDK clients by region and product, the one way in which all calls are made, and pages of lists."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.common.retry import NoopRetryer
+from tencentcloud.cvm.v20170312.cvm_client import CvmClient
+from tencentcloud.vpc.v20170312.vpc_client import VpcClient
+
+from bridgx_server.providers.base import Credentials, ProviderSettings
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.tencent.errors import PROVIDER
+from bridgx_server.providers.tencent.failures import failure_of
+from bridgx_server.providers.tencent.transport import Connection
+
+LANGUAGE = "en-US"  # of names and messages; the cloud's default is Chinese
+PAGE = 100  # rows, the most that Tencent's lists give at once; without a Limit they give 20
+ROUNDS = 3  # how often a list that changes under the reader is read from its start
+
+# At debug level the SDK logs whole requests.
+logging.getLogger("tencentcloud_sdk_common").setLevel(logging.INFO)
+
+PRODUCTS: Mapping[str, Callable[[Credential, str, ClientProfile], Any]] = {"cvm": CvmClient, "vpc": VpcClient}
+
+
+class Calls:
+    """The calls of one account. A client is made when its region and product are first used, and is then shared."""
+
+    def __init__(self, credentials: Credentials, settings: ProviderSettings) -> None:
+        """Raises ValueError where the endpoint is not a URL of scheme, host and port alone."""
+        self._credentials = credentials
+        self._settings = settings
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._scheme, self._endpoint = "https", ""
+        if settings.endpoint:
+            parts = urlsplit(settings.endpoint)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+                raise ValueError("the endpoint must be http(s)://host[:port]")
+            self._scheme, self._endpoint = parts.scheme, parts.netloc
+
+    def cvm(self, region_id: str, action: str, **parameters: Any) -> dict[str, Any]:
+        """Calls an action of CVM 2017-03-12 and returns the answer; raises ProviderError."""
+        return self._call("cvm", region_id, action, parameters)
+
+    def vpc(self, region_id: str, action: str, **parameters: Any) -> dict[str, Any]:
+        """Calls an action of VPC 2017-03-12."""
+        return self._call("vpc", region_id, action, parameters)
+
+    def cvm_pages(self, region_id: str, action: str, rows: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of all pages of a list of CVM; ``key`` is the member that tells them apart."""
+        return _pages(
+            action,
+            rows,
+            key,
+            lambda offset: self.cvm(region_id, action, **parameters, Offset=offset, Limit=PAGE),
+        )
+
+    def vpc_pages(self, region_id: str, action: str, rows: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of all pages of a list of VPC, where the same two numbers are texts."""
+        return _pages(
+            action,
+            rows,
+            key,
+            lambda offset: self.vpc(region_id, action, **parameters, Offset=str(offset), Limit=str(PAGE)),
+        )
+
+    def _call(self, product: str, region_id: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._client(product, region_id).call_json(action, parameters)["Response"]
+            return answer
+        except Exception as raised:
+            password = str((parameters.get("LoginSettings") or {}).get("Password") or "")
+            failure = failure_of(action, raised, (self._credentials.secret, password))
+        # Outside the handler: nothing of the SDK's, whose frames hold the password, must hang on our exception.
+        raise failure
+
+    def _client(self, product: str, region_id: str) -> Any:
+        with self._lock:
+            client = self._clients.get((product, region_id))
+            if client is None:
+                client = self._make(product, region_id)
+                self._clients[product, region_id] = client
+            return client
+
+    def _make(self, product: str, region_id: str) -> Any:
+        host = self._endpoint or f"{product}.tencentcloudapi.com"
+        profile = ClientProfile(
+            signMethod="TC3-HMAC-SHA256",
+            language=LANGUAGE,
+            # It would send calls to another region's endpoint.
+            disable_region_breaker=True,
+            retryer=NoopRetryer(),
+            httpProfile=HttpProfile(
+                protocol=self._scheme,
+                endpoint=host,
+                reqMethod="POST",
+                reqTimeout=self._settings.read_timeout,
+                keepAlive=True,
+            ),
+        )
+        credential = Credential(self._credentials.access_key, self._credentials.secret)
+        client = PRODUCTS[product](credential, region_id, profile)
+        client.request.conn = Connection(host, self._settings)
+        return client
+
+
+def _pages(action: str, rows: str, key: str, fetch: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of all pages. One that comes or goes while the pages are read moves the others, so that one may be missed:
+    where the total changes, the list is read again. Raises ProviderError (UNAVAILABLE) rather than give a part."""
+    for _ in range(ROUNDS):
+        found: dict[str, dict[str, Any]] = {}
+        totals: set[int] = set()
+        offset = 0
+        while True:
+            answer = fetch(offset)
+            page, total = answer.get(rows), answer.get("TotalCount")
+            if page is None or total is None:
+                raise _unavailable(action, "the answer lacks its list")
+            found.update((row[key], row) for row in page)
+            totals.add(total)
+            offset += len(page)
+            if not page or offset >= total:
+                break
+        if totals == {len(found)}:
+            return list(found.values())
+    raise _unavailable(action, "the list changes while it is read")
+
+
+def _unavailable(action: str, message: str) -> ProviderError:
+    return ProviderError(ErrorClass.UNAVAILABLE, message, provider=PROVIDER, operation=action)
+
+
+def among(ids: list[str], fetch: Callable[[list[str]], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of those ids that exist, where one that does not may fail the whole call: halves are asked for apart."""
+    if not ids:
+        return []
+    try:
+        return fetch(ids)
+    except ProviderError as error:
+        if error.kind is not ErrorClass.NOT_FOUND:
+            raise
+    if len(ids) == 1:
+        return []
+    middle = len(ids) // 2
+    return among(ids[:middle], fetch) + among(ids[middle:], fetch)
