@@ -222,8 +222,11 @@ def _cut(request: web.Request) -> web.StreamResponse:
 
 def _redacted(parameters: Any) -> Any:
     if isinstance(parameters, Mapping):
+        # Texts only: Tencent's PublicIpAssigned has "pass" in it, too.
         return {
-            key: "***" if "pass" in key.lower() or key.lower() == "userdata" else _redacted(value)
+            key: "***"
+            if isinstance(value, str) and ("pass" in key.lower() or key.lower() == "userdata")
+            else _redacted(value)
             for key, value in parameters.items()
         }
     return [_redacted(value) for value in parameters] if isinstance(parameters, (list, tuple)) else parameters

@@ -15,7 +15,7 @@ from bridgx_server.cloudsim.tencent.orders import order_of
 from bridgx_server.cloudsim.tencent.shapes import LARGEST, ids_or_filters, iso, matches, page, tag_rows
 
 # Seconds after which a machine that could not be made is gone by itself. The vendor names no time.
-FAILED_KEPT = 3.0
+FAILED_KEPT = 60.0
 INSTANCE_ID = re.compile(r"ins-[a-z0-9]{8}")
 NUMBERED = re.compile(r"\{R:(\d+)(?:,F:([0-8]))?\}")
 FILTERS = (
