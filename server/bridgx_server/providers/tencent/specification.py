@@ -1,4 +1,8 @@
-"""What RunInstances takes, checked before it is called. The figures are those of its API reference."""
+"""What RunInstances takes, checked before it is called.
+
+The figures are those of its API reference, but for the sizes of disks: those are the widest of all types in the overview of
+the storage product.
+"""
 
 from __future__ import annotations
 
