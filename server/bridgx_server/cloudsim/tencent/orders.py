@@ -30,7 +30,14 @@ TAG_CODES = TagCodes(
     reserved="FailedOperation.TagKeyReserved",
     illegal="FailedOperation.IllegalTagKey",
 )
-NOT_SIMULATED = ("LaunchTemplate", "NetworkInterfaces", "DedicatedClusterId", "ChcIds", "HpcClusterId")
+NOT_SIMULATED = (
+    "LaunchTemplate",
+    "NetworkInterfaces",
+    "DedicatedClusterId",
+    "ChcIds",
+    "HpcClusterId",
+    "InstanceMarketOptions",
+)
 
 _KINDS = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[()`~!@#$%^&*\-+=|{}\[\]:;',.?/]")
 _PASSWORD = re.compile(r"[a-zA-Z0-9()`~!@#$%^&*\-+=|{}\[\]:;',.?/]+")
