@@ -166,10 +166,22 @@ def _baidu() -> Catalog:
     return catalog()
 
 
+def _huawei() -> Catalog:
+    from bridgx_server.cloudsim.huawei.offers import catalog
+
+    return catalog()
+
+
 def _tencent() -> Catalog:
     from bridgx_server.cloudsim.tencent.offers import catalog
 
     return catalog()
 
 
-_BUILDERS = {"TencentCloud": _tencent, "BaiduCloud": _baidu, "AlibabaCloud": _alibaba, "AWSCloud": _aws}
+_BUILDERS = {
+    "AlibabaCloud": _alibaba,
+    "HuaweiCloud": _huawei,
+    "TencentCloud": _tencent,
+    "BaiduCloud": _baidu,
+    "AWSCloud": _aws,
+}

@@ -64,6 +64,7 @@ class Front(Protocol):
 # provider → module with a class Front
 FRONTS: Mapping[str, str] = {
     "AlibabaCloud": "bridgx_server.cloudsim.alibaba.front",
+    "HuaweiCloud": "bridgx_server.cloudsim.huawei.front",
     "TencentCloud": "bridgx_server.cloudsim.tencent.front",
     "BaiduCloud": "bridgx_server.cloudsim.baidu.front",
     "AWSCloud": "bridgx_server.cloudsim.aws.front",

@@ -50,6 +50,18 @@ CLOUDS: tuple[Cloud, ...] = (
         delete="DeleteInstances",
     ),
     Cloud(
+        provider="HuaweiCloud",
+        region="cn-north-4",
+        zone="cn-north-4a",
+        instance_type="c6.large.2",
+        image="be9f9f16-80fb-54f7-9be3-dec994a23389",
+        system_disk=Disk("cloud_ssd", 40),
+        data_disk=Disk("cloud_essd", 100),
+        create="CreatePostPaidServers",
+        describe="ListServersDetails",
+        delete="DeleteServers",
+    ),
+    Cloud(
         provider="TencentCloud",
         region="ap-guangzhou",
         zone="ap-guangzhou-3",

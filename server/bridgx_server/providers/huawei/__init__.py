@@ -1,0 +1,13 @@
+"""Huawei Cloud: ECS machines, VPCs, subnets and security groups, on the SDKs of ECS, VPC, IMS and IAM."""
+
+from __future__ import annotations
+
+from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
+from bridgx_server.providers.huawei.provider import HuaweiProvider
+
+__all__ = ["HuaweiProvider", "connect"]
+
+
+def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:
+    """The adapter of one account; calls nothing."""
+    return HuaweiProvider(credentials, settings)
