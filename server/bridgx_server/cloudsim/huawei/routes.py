@@ -343,7 +343,7 @@ ROUTES: tuple[Route, ...] = (
         f"{_VPC_PATH}/security-groups/{{security_group_id}}/security-group-rules/batch-create",
         groups.create_rules,
         body={
-            "security_group_rules": Field("list", required=True, of=Field("object", of=_RULE), size=(1, 1000)),
+            "security_group_rules": Field("list", required=True, of=Field("object", of=_RULE), size=(1, 200)),
             **each("ignore_duplicate dry_run", BOOLEAN),
         },
         status=201,

@@ -87,8 +87,7 @@ class Calls:
         else:
             request_id = str(getattr(self._answer, "request_id", ""))
             refusal = refusal_in(body)
-            # The state of a job has an error's keys, too: it is told from a refusal by its id.
-            if refusal is None or "job_id" in body:
+            if refusal is None:
                 return body, request_id
             failure = answered(*refusal, int(response.status_code or 0), request_id, operation)
         # Raised out here so that nothing hangs on to the SDK's exception, whose frames hold the password.

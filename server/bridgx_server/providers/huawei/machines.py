@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from huaweicloudsdkecs import v2 as ecs
@@ -89,10 +90,11 @@ class Machines:
             if instance_id not in machines or (_has_failed(machines[instance_id]) and not machines[instance_id].reason)
         ]
         for instance_id, fate in self._jobs.fates(region_id, unexplained).items():
-            state = MachineState.PENDING
-            if fate.failed:  # one that is not shown any more was taken back
-                state = MachineState.FAILED if instance_id in machines else MachineState.DELETED
-            machines[instance_id] = Machine(instance_id, state, reason=fate.reason)
+            if instance_id in machines:
+                machines[instance_id] = replace(machines[instance_id], reason=fate.reason)
+            else:  # one that failed and is not shown was taken back
+                state = MachineState.DELETED if fate.failed else MachineState.PENDING
+                machines[instance_id] = Machine(instance_id, state, reason=fate.reason)
         return list(machines.values())
 
     def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:
@@ -176,7 +178,7 @@ class Machines:
         return list(rows.values())
 
     def _described(self, region_id: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        request = ecs.ListServersDetailsRequest(server_id=",".join(ids), limit=DESCRIBE, offset=1)
+        request = ecs.ListServersDetailsRequest(server_id=",".join(ids), limit=DESCRIBE)
         body = self._calls.ecs(region_id, "list_servers_details", request)
         return {row["id"]: row for row in body.get("servers") or () if row.get("id") in ids}
 
@@ -210,7 +212,7 @@ def _order(request: CreateMachines, *, dry_run: bool) -> tuple[str, Any]:
             for disk in request.data_disks
         ]
         or None,
-        publicip=_address(request, part) if request.bandwidth_mbps else None,
+        publicip=_address(request, part, prepaid=prepaid) if request.bandwidth_mbps else None,
         server_tags=[part("Tag", key=key, value=value) for key, value in request.tags.items()] or None,
     )
     token = None if dry_run else request.token
@@ -229,7 +231,7 @@ def _order(request: CreateMachines, *, dry_run: bool) -> tuple[str, Any]:
     return "create_servers", ecs.CreateServersRequest(x_client_token=token, body=prepaid_body)
 
 
-def _address(request: CreateMachines, part: Any) -> Any:
+def _address(request: CreateMachines, part: Any, *, prepaid: bool) -> Any:
     """A public address that is made with the machine and released with it; postpaid, even where the machine is not."""
     return part(
         "Publicip",
@@ -242,7 +244,7 @@ def _address(request: CreateMachines, part: Any) -> Any:
                 sharetype="PER",
                 chargemode="traffic" if request.internet_charge_type == "PayByTraffic" else None,
             ),
-            extendparam=part("EipExtendParam", charging_mode="postPaid"),
+            extendparam=part("EipExtendParam", charging_mode="postPaid") if prepaid else None,
         ),
         delete_on_termination=True,
     )

@@ -50,7 +50,7 @@ from bridgx_server.providers.huawei.errors import invalid
 
 PAGE = 1000  # rows, well below the 2,000 that the VPC API gives at most
 DESCRIBE_BATCH = 50  # ids in one query, to keep the URL short
-RULES_BATCH = 50  # rules in one call; the reference names no largest number
+RULES_BATCH = 200  # rules in one call: "Adding rules to a specified security group" of the VPC API reference
 SMALLEST_SUBNET = 28  # the longest mask
 PROTOCOLS = {"tcp": "tcp", "udp": "udp", "icmp": "icmp", "gre": "47", "all": None}
 _READY = {"ACTIVE": "Available", "PENDING": "Pending", "UNKNOWN": "Pending"}
