@@ -38,6 +38,8 @@ class Jobs:
         self._lock = threading.Lock()
 
     def remember(self, job_id: str, instance_ids: Iterable[str]) -> None:
+        if not job_id:
+            return
         with self._lock:
             self._of.update(dict.fromkeys(instance_ids, job_id))
             while len(self._of) > KEPT:
