@@ -37,7 +37,9 @@ _REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d{1,3}")
 
 # The SDK logs the text of its exceptions to loggers that no handler of ours hears; Python would print those to stderr.
 for _client, _ in PRODUCTS.values():
-    logging.getLogger(f"HuaweiCloud-SDK-{_client.__name__}").addHandler(logging.NullHandler())
+    _logger = logging.getLogger(f"HuaweiCloud-SDK-{_client.__name__}")
+    _logger.addHandler(logging.NullHandler())
+    _logger.setLevel(logging.CRITICAL)
 
 
 class Calls:
