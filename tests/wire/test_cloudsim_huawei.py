@@ -531,7 +531,7 @@ def test_pages_are_numbered_from_one_or_begin_after_a_marker(caller: Caller, ord
     assert len(ids(server_id=",".join(made))) == 25
 
 
-def test_by_ids_other_filters_are_passed_over_and_an_unknown_id_is_a_row_of_nulls(
+def test_by_ids_other_filters_are_passed_over_and_an_unknown_id_is_null_but_for_a_fault(
     caller: Caller, order: dict[str, Any]
 ) -> None:
     (made,) = buy(caller, order).body["serverIds"]
@@ -542,7 +542,8 @@ def test_by_ids_other_filters_are_passed_over_and_an_unknown_id_is_a_row_of_null
 
     assert (known["id"], known["status"]) == (made, "ACTIVE")
     assert unknown["id"] == nowhere
-    assert {value for key, value in unknown.items() if key != "id"} == {None}
+    assert {value for key, value in unknown.items() if key not in ("id", "fault")} == {None}
+    assert unknown["fault"]["code"] == 404
     assert set(unknown) == set(known)
     assert {row["id"] for row in repeated} == {made, nowhere}
 

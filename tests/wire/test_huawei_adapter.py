@@ -636,7 +636,8 @@ def test_a_machine_that_goes_away_is_deleting(huawei: Provider, order: CreateMac
 IDS = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
 ACCEPTED = an_answer("200 OK", {"job_id": "job1", "serverIds": list(IDS)})
 KNOWS_NONE = an_answer(
-    "200 OK", {"count": 2, "servers": [{"id": one, "fault": None, "status": None, "name": None} for one in IDS]}
+    "200 OK",
+    {"count": 2, "servers": [{"id": one, "fault": {"code": 404}, "status": None, "name": None} for one in IDS]},
 )
 
 
@@ -694,12 +695,11 @@ def test_an_order_that_waits_to_be_paid_keeps_its_machines_pending(order: Create
     }
 
 
-def test_a_fault_of_an_id_that_is_not_known_is_its_reason() -> None:
-    rows = [{"id": IDS[0], "fault": {"code": 500, "message": "rolled back"}}, {"id": IDS[1], "fault": None}]
+def test_a_fault_of_an_id_that_is_not_known_is_no_news_of_a_machine() -> None:
+    # It is given of a machine that is not shown yet, too.
+    rows = [{"id": IDS[0], "status": None, "fault": {"code": 404, "message": "not found"}}, {"id": IDS[1]}]
     with Canned(an_answer("200 OK", {"count": 2, "servers": rows})) as server:
-        (machine,) = an_adapter(server.url).describe_machines(REGION, IDS)
-
-    assert (machine.instance_id, machine.state, machine.reason) == (IDS[0], MachineState.DELETED, "rolled back")
+        assert an_adapter(server.url).describe_machines(REGION, IDS) == []
 
 
 def test_a_job_that_cannot_be_asked_costs_the_reason_only(order: CreateMachines) -> None:

@@ -174,13 +174,19 @@ def list_details(call: Call, cloud: SimCloud) -> dict[str, Any]:
     }
     if "server_id" in parameters:
         ids = [part for text in parameters["server_id"] for part in text.split(",") if part]
-        rows = [shown.get(server_id) or {**dict.fromkeys(_KEYS), "id": server_id} for server_id in dict.fromkeys(ids)]
+        rows = [shown.get(server_id) or _unknown(server_id, now) for server_id in dict.fromkeys(ids)]
     else:
         rows = [row for row in shown.values() if _matches(row, parameters)]
     # A row of nulls is an answer; what a fault drops is not even that.
     if call.effects.drop:
         rows = [row for row in rows if not call.dropped(call.effects.drop)]
     return {"count": len(rows), "servers": _page(rows, parameters), "request_id": f"{now:.0f}"}
+
+
+def _unknown(server_id: str, now: float) -> dict[str, Any]:
+    """The row of an id that is not known, or not shown yet: null but for the id and the fault."""
+    fault = {"code": 404, "message": f"Instance {server_id} could not be found.", "created": moment(now)}
+    return {**dict.fromkeys(_KEYS), "id": server_id, "fault": fault}
 
 
 def _page(rows: Sequence[dict[str, Any]], parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

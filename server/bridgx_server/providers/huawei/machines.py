@@ -80,10 +80,6 @@ class Machines:
         rows = self._rows(region_id, instance_ids)
         machines = {row["id"]: _machine(row) for row in rows if row.get("status")}
         self._jobs.forget(row.instance_id for row in machines.values() if row.state is MachineState.RUNNING)
-        # Of an id that it does not know Huawei tells no more than the fault, if it came to one.
-        faults = {row["id"]: _fault(row) for row in rows if not row.get("status") and _fault(row)}
-        for instance_id, reason in faults.items():
-            machines[instance_id] = Machine(instance_id, MachineState.DELETED, reason=reason)
         unexplained = [
             instance_id
             for instance_id in dict.fromkeys(instance_ids)
@@ -164,7 +160,7 @@ class Machines:
         return [row for row in self._rows(region_id, instance_ids) if row.get("status")]
 
     def _rows(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """What Huawei says of each id; of one that it does not know it gives a row of nulls."""
+        """What Huawei says of each id; of one that it does not know, yet or any more, no status but nulls and a fault."""
         wanted = list(dict.fromkeys(instance_ids))
         rows: dict[str, dict[str, Any]] = {}
         for start in range(0, len(wanted), DESCRIBE):
