@@ -488,8 +488,13 @@ def test_the_same_token_gives_the_same_answer_and_another_order_under_it_is_refu
     assert buy(caller, order, token=token, count=2).code == "Ecs.0124"
 
 
+A_UUID = uuid.UUID("c6cdd4a4-3a5c-5b0e-9d3e-3f1f2a4b5c6d")
+
+
 @pytest.mark.parametrize(
-    "token", ["token-1", str(uuid.UUID(int=2**127 + 10**30)).upper(), uuid.uuid4().hex, f"{uuid.uuid4()}0"]
+    "token",
+    ["token-1", str(A_UUID).upper(), A_UUID.hex, f"{A_UUID}0"],
+    ids=["word", "capitals", "no-dashes", "too-long"],
 )
 def test_a_token_must_be_a_uuid_in_small_letters(caller: Caller, order: dict[str, Any], token: str) -> None:
     assert buy(caller, order, token=token).code == "Ecs.0123"
