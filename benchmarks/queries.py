@@ -13,6 +13,7 @@ from bridgx_server.store.listing import MachineFilter
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
 from bridgx_server.store.paging import PageOf
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.usage import Day
 from result import Result
 
@@ -43,7 +44,7 @@ def lists(directory: Path) -> Iterator[Result]:
 
 def _queries() -> Mapping[str, Callable[[Store], object]]:
     def page(which: MachineFilter) -> Callable[[Store], object]:
-        return lambda store: listing.page_machines(store, which, PAGE)
+        return lambda store: listing.page_machines(store, EVERYTHING, which, PAGE)
 
     def today(store: Store) -> Day:
         begins = store.now() // DAY * DAY
@@ -57,10 +58,12 @@ def _queries() -> Mapping[str, Callable[[Store], object]]:
         "list running machines of a cluster": page(MachineFilter(cluster_name="cluster-0", statuses=("running",))),
         "find a machine by address": page(MachineFilter(ip="10.0.0.7")),
         "find a machine by id": page(MachineFilter(instance_id="i-7")),
-        "count running machines": lambda store: listing.count_running(store, "", ""),
-        "usage of today, total": lambda store: usage.total(store, today(store), "", store.now()),
-        "usage of today, rows": lambda store: usage.page(store, today(store), "", store.now(), PAGE),
-        "usage of today, one cluster": lambda store: usage.total(store, today(store), "cluster-0", store.now()),
+        "count running machines": lambda store: listing.count_running(store, EVERYTHING, "", ""),
+        "usage of today, total": lambda store: usage.total(store, EVERYTHING, today(store), "", store.now()),
+        "usage of today, rows": lambda store: usage.page(store, EVERYTHING, today(store), "", store.now(), PAGE),
+        "usage of today, one cluster": lambda store: usage.total(
+            store, EVERYTHING, today(store), "cluster-0", store.now()
+        ),
     }
 
 

@@ -8,6 +8,7 @@ STREAM = true
 -- envelope's data ("" where it is the whole message), or STREAM.
 -- routes: begin
 ROUTES = {
+  ["/api/v1/audit/list"] = {GET = ""},
   ["/api/v1/cloud_account/create"] = {POST = "account_key"},
   ["/api/v1/cloud_account/delete"] = {POST = "account_key"},
   ["/api/v1/cloud_account/list"] = {GET = ""},
@@ -32,6 +33,9 @@ ROUTES = {
   ["/api/v1/task/describe"] = {GET = "task"},
   ["/api/v1/task/list"] = {GET = ""},
   ["/api/v1/task/watch"] = {GET = STREAM},
+  ["/api/v1/token/create"] = {POST = ""},
+  ["/api/v1/token/list"] = {GET = ""},
+  ["/api/v1/token/revoke"] = {POST = "token_id"},
   ["/api/v1/vpc/create"] = {POST = "vpc_id"},
   ["/api/v1/vpc/describe"] = {GET = ""},
   ["/api/v1/zone/list"] = {GET = "zones"},

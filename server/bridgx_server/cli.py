@@ -8,19 +8,41 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridgx_server.options import secrets_epilog, settings_of, settings_options
+from bridgx_server.options import open_store, secrets_epilog, settings_of, settings_options
 
 if TYPE_CHECKING:
     from bridgx_server.server import Parts
     from bridgx_server.settings import Settings
-    from bridgx_server.store.database import Store
     from bridgx_server.store.secrets import Keyring
 
 # Commands of other packages, imported when they are called: some take long.
 ELSEWHERE = {
+    "audit": ("bridgx_server.identities.command", "audit_command"),
     "cloudsim": ("bridgx_server.cloudsim.command", "cloudsim_command"),
     "demo": ("bridgx_server.demo.command", "demo_command"),
+    "token": ("bridgx_server.identities.command", "token_command"),
 }
+
+# Settings that a worker has no use for.
+API_ONLY = (
+    "grpc_host",
+    "grpc_port",
+    "threads",
+    "watches",
+    "worker",
+    "tokens",
+    "tokens_file",
+    "oidc_issuer",
+    "oidc_audience",
+    "oidc_jwks_file",
+    "oidc_jwks_url",
+    "oidc_leeway",
+    "oidc_name_claim",
+    "oidc_role_claim",
+    "oidc_roles",
+    "oidc_accounts_claim",
+    "trusted_proxies",
+)
 
 
 class _Commands(click.Group):
@@ -45,13 +67,21 @@ def main() -> None:
 @settings_options()
 def serve(**flags: Any) -> None:
     """Serves the gRPC API, and carries out tasks too unless told otherwise."""
+    from bridgx_server.identities.keys import KeysUnreadable
     from bridgx_server.server import Server, on_signals
+    from bridgx_server.store import tokens
 
     parts = _parts(settings_of(flags))
-    if not parts.tokens:
-        raise click.ClickException("no bearer tokens are set: nobody could call (BRIDGX_TOKENS or --tokens-file)")
+    if not (parts.tokens or parts.settings.oidc_issuer or tokens.any_active(parts.store)):
+        raise click.ClickException(
+            "there is no bearer token, so nobody could call: make one with `bridgx token create`, or set BRIDGX_TOKENS,"
+            " --tokens-file or --oidc-issuer"
+        )
     ended = on_signals()
-    server = Server(parts)
+    try:
+        server = Server(parts)
+    except (KeysUnreadable, OSError) as error:
+        raise click.ClickException(f"the OIDC issuer's keys cannot be read: {error}") from None
     try:
         server.start()
     except OSError as error:
@@ -61,7 +91,7 @@ def serve(**flags: Any) -> None:
 
 
 @main.command(epilog=secrets_epilog())
-@settings_options("grpc_host", "grpc_port", "threads", "watches", "worker", "tokens", "tokens_file")
+@settings_options(*API_ONLY)
 def worker(**flags: Any) -> None:
     """Carries out tasks, without an API. Any number of workers may share one database server."""
     from bridgx_server.server import on_signals
@@ -80,7 +110,7 @@ def migrate(database_url: str | None) -> None:
     """Brings the database to the newest schema."""
     from bridgx_server.store.migrations import migrate as apply
 
-    store = _store(settings_of({"database_url": database_url}))
+    store = open_store(database_url)
     for name in apply(store):
         click.echo(f"applied {name}")
     click.echo("the database is up to date")
@@ -105,19 +135,21 @@ def account_add(
 ) -> None:
     """Registers an account. The secret is read from a file, or asked for."""
     from bridgx_server.errors import BridgXError
+    from bridgx_server.identities.command import COMMAND_LINE, by_command_line
     from bridgx_server.providers.base import Credentials
     from bridgx_server.providers.registry import ADAPTERS
     from bridgx_server.store import accounts
+    from bridgx_server.store.audit import Resource
 
     if provider not in ADAPTERS:
         raise click.ClickException(f"provider: must be one of {', '.join(ADAPTERS)}")
     settings = settings_of({"database_url": database_url})
-    store, keyring = _store(settings), _keyring(settings)
+    store, keyring = open_store(settings.database_url), _keyring(settings)
     secret = secret_file.read_text().strip() if secret_file else click.prompt("Secret", hide_input=True)
+    credentials = Credentials(provider, access_key, secret, project_id)
     try:
-        accounts.register(
-            store, keyring, Credentials(provider, access_key, secret, project_id), name=name, caller="command line"
-        )
+        with by_command_line("account add", store, Resource("account", access_key)):
+            accounts.register(store, keyring, credentials, name=name, caller=COMMAND_LINE)
     except BridgXError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"registered {access_key} of {provider}")
@@ -129,11 +161,12 @@ def account_list(database_url: str | None) -> None:
     """Lists the registered accounts."""
     from bridgx_server.store import accounts
     from bridgx_server.store.paging import PageOf
+    from bridgx_server.store.scope import EVERYTHING
 
-    store = _store(settings_of({"database_url": database_url}))
+    store = open_store(database_url)
     number = 1
     while True:
-        page = accounts.page(store, "", PageOf.asked(number, 50))
+        page = accounts.page(store, EVERYTHING, "", PageOf.asked(number, 50))
         for row in page.rows:
             click.echo(f"{row.provider:14} {row.access_key:30} {row.name}")
         if number * page.size >= page.total:
@@ -148,23 +181,18 @@ def account_list(database_url: str | None) -> None:
 def account_remove(database_url: str | None, provider: str, access_key: str) -> None:
     """Forgets an account that no cluster and no network uses."""
     from bridgx_server.errors import BridgXError
+    from bridgx_server.identities.command import by_command_line
     from bridgx_server.store import accounts
+    from bridgx_server.store.audit import Resource
+    from bridgx_server.store.scope import EVERYTHING
 
-    store = _store(settings_of({"database_url": database_url}))
+    store = open_store(database_url)
     try:
-        accounts.remove(store, provider, access_key)
+        with by_command_line("account remove", store, Resource("account", access_key)):
+            accounts.remove(store, EVERYTHING, provider, access_key)
     except BridgXError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"removed {access_key} of {provider}")
-
-
-def _store(settings: Settings) -> Store:
-    from bridgx_server.store.database import InvalidDatabaseUrl, Store
-
-    try:
-        return Store(settings.database_url)
-    except InvalidDatabaseUrl as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _keyring(settings: Settings) -> Keyring:
@@ -190,7 +218,7 @@ def _parts(settings: Settings) -> Parts:
     from bridgx_server.store.migrations import SchemaOutdated, require_current
 
     logs.set_up(settings.log_level, settings.log_format)
-    store, keyring = _store(settings), _keyring(settings)
+    store, keyring = open_store(settings.database_url), _keyring(settings)
     try:
         require_current(store)
         tokens = settings.token_table()

@@ -42,7 +42,7 @@ class InvalidField(InvalidFields):
 
 
 class NotFound(BridgXError):
-    """``kind`` is cluster, vpc, subnet, security_group, task, instance or account."""
+    """``kind`` is cluster, vpc, subnet, security_group, task, instance, account or token."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"{kind}_not_found", f"there is no {kind.replace('_', ' ')} {name}")
@@ -51,7 +51,7 @@ class NotFound(BridgXError):
 
 
 class AlreadyExists(BridgXError):
-    """``kind`` is cluster or account."""
+    """``kind`` is cluster, account or token."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"{kind}_already_exists", f"there is already a {kind} {name}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import SecretStr, ValidationError
 
 from bridgx_server.settings import Settings, default_text
+
+if TYPE_CHECKING:
+    from bridgx_server.store.database import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,6 +47,16 @@ def settings_of(flags: dict[str, Any]) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, row['loc'])) or 'settings'}: {row['msg']}" for row in error.errors()]
         raise click.ClickException("wrong settings: " + "; ".join(lines)) from None
+
+
+def open_store(database_url: str | None) -> Store:
+    """The store of a URL, or of the settings where it is None; raises click.ClickException."""
+    from bridgx_server.store.database import InvalidDatabaseUrl, Store
+
+    try:
+        return Store(settings_of({"database_url": database_url}).database_url)
+    except InvalidDatabaseUrl as error:
+        raise click.ClickException(str(error)) from None
 
 
 def secrets_epilog() -> str:

@@ -14,8 +14,12 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from bridgx_server.identities.directory import Directory
+from bridgx_server.interceptors.audit import Audit
 from bridgx_server.interceptors.auth import Auth
 from bridgx_server.interceptors.errors import Errors
+from bridgx_server.interceptors.origin import networks_of
+from bridgx_server.interceptors.roles import Roles
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
@@ -25,16 +29,27 @@ from bridgx_server.provisioning.networks import Networks
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.services.account_service import AccountService
+from bridgx_server.services.audit_service import AuditService
 from bridgx_server.services.cluster_service import ClusterService
 from bridgx_server.services.fee_service import FeeService
 from bridgx_server.services.instance_service import InstanceService
 from bridgx_server.services.network_service import NetworkService
 from bridgx_server.services.task_service import TaskService
+from bridgx_server.services.token_service import TokenService
 from bridgx_server.settings import Settings
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring
 
-SERVICES = ("AccountService", "ClusterService", "FeeService", "InstanceService", "NetworkService", "TaskService")
+SERVICES = (
+    "AccountService",
+    "AuditService",
+    "ClusterService",
+    "FeeService",
+    "InstanceService",
+    "NetworkService",
+    "TaskService",
+    "TokenService",
+)
 MESSAGE_LIMIT = 4 * 1024 * 1024  # bytes
 BACKGROUND_THREADS = 4
 
@@ -43,7 +58,7 @@ log = structlog.get_logger("bridgx.server")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a server or a worker is made of."""
+    """What a server or a worker is made of. ``tokens``: those of the settings, ``name`` or ``name=role`` → token."""
 
     settings: Settings
     store: Store
@@ -73,7 +88,7 @@ class Server:
         # A watch holds a thread for as long as it lasts, so watches have room of their own.
         self._server = grpc.server(
             ThreadPoolExecutor(parts.settings.threads + parts.settings.watches, thread_name_prefix="bridgx-call"),
-            interceptors=[Telemetry(), Errors(), Auth(parts.tokens), Validation()],
+            interceptors=_interceptors(parts),
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_LIMIT),
                 ("grpc.so_reuseport", 0),
@@ -89,6 +104,8 @@ class Server:
         catalog = Catalog(clouds, self._background)
         wake = self._worker.wake if self._worker else (lambda: None)
         pb.add_AccountServiceServicer_to_server(AccountService(store, keyring, clouds), self._server)
+        pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
+        pb.add_TokenServiceServicer_to_server(TokenService(store), self._server)
         pb.add_ClusterServiceServicer_to_server(
             ClusterService(store, keyring, clouds, catalog, settings.default_max_machines), self._server
         )
@@ -131,6 +148,13 @@ class Server:
     def _set_health(self, state: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         for name in ("", *(f"bridgx.v1.{service}" for service in SERVICES)):
             self._health.set(name, state)
+
+
+def _interceptors(parts: Parts) -> list[grpc.ServerInterceptor]:
+    """From the outermost to the innermost: who calls is known before the audit begins, which sees every refusal."""
+    directory = Directory(parts.store, parts.tokens, parts.settings.issuer())
+    audit = Audit(parts.store, networks_of(parts.settings.trusted_proxies))
+    return [Telemetry(), Errors(), Auth(directory), audit, Roles(), Validation()]
 
 
 def on_signals() -> threading.Event:

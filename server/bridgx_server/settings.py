@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from bridgx_server.identities.directory import identity_of_entry
+from bridgx_server.identities.issuer import Issuer, IssuerSettings, meanings_of
+from bridgx_server.identities.keys import FileKeys, UrlKeys
+from bridgx_server.interceptors.origin import networks_of
 from bridgx_server.providers.base import ProviderSettings
 from bridgx_server.providers.registry import ADAPTERS
 from bridgx_server.scaling.engine import EngineSettings
@@ -33,8 +38,40 @@ class Settings(BaseSettings):
     threads: int = Field(32, ge=2, le=1024, description="Calls that are served at once, watches aside.")
     watches: int = Field(64, ge=1, le=1024, description="WatchTask streams that are served at once.")
     worker: bool = Field(True, description="Whether `bridgx serve` carries out tasks too.")
-    tokens: SecretStr = Field(SecretStr(""), description="Bearer tokens, as name:token,name:token.")
-    tokens_file: Path | None = Field(None, description="A file of bearer tokens, one name:token a line.")
+    tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer tokens, as name:token,name=role:token; a role is viewer, operator or admin (also without one).",
+    )
+    tokens_file: Path | None = Field(
+        None, description="A file of bearer tokens, one name:token or name=role:token a line."
+    )
+    oidc_issuer: str = Field("", description="The `iss` of JWTs that are accepted beside tokens; empty: none are.")
+    oidc_audience: str = Field("", description="The `aud` that a JWT must have.")
+    oidc_jwks_file: Path | None = Field(
+        None, description="A file with the issuer's public keys (JWKS), read when it changes."
+    )
+    oidc_jwks_url: str = Field(
+        "", description="Where the issuer's public keys are instead; https, or http on loopback."
+    )
+    oidc_leeway: float = Field(30.0, ge=0, le=300, description="Seconds by which the issuer's clock may differ.")
+    oidc_name_claim: str = Field("sub", min_length=1, description="The claim of a JWT that names the caller.")
+    oidc_role_claim: str = Field(
+        "bridgx_role",
+        min_length=1,
+        description="The claim with the role, or several; inside others: realm_access.roles.",
+    )
+    oidc_roles: str = Field(
+        "", description="What its values mean, as value=role,value=role; empty: they are viewer, operator and admin."
+    )
+    oidc_accounts_claim: str = Field(
+        "bridgx_accounts",
+        min_length=1,
+        description="The claim with the cloud accounts, as AWSCloud/AKIA…; * is all, absent none.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses and blocks of Envoys: the last entry of their X-Forwarded-For is believed in the audit.",
+    )
     secret_key: SecretStr = Field(
         SecretStr(""), description="Key that seals secrets in the database: 64 hexadecimal digits or base64."
     )
@@ -69,6 +106,36 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no time zone {name}") from None
         return name
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, text: str) -> str:
+        networks_of(text)
+        return text
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _meanings(cls, text: str) -> str:
+        meanings_of(text)
+        return text
+
+    @field_validator("oidc_jwks_url")
+    @classmethod
+    def _safe_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if url and not (local or (parts.scheme == "https" and parts.hostname)):
+            raise ValueError("must be an https URL, or http on loopback: whoever can change the keys can sign")
+        return url
+
+    @model_validator(mode="after")
+    def _whole_issuer(self) -> Settings:
+        if self.oidc_issuer:
+            if not self.oidc_audience:
+                raise ValueError("oidc_audience is required with oidc_issuer: JWTs for others would be accepted")
+            if (self.oidc_jwks_file is None) == (not self.oidc_jwks_url):
+                raise ValueError("exactly one of oidc_jwks_file and oidc_jwks_url is required with oidc_issuer")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -90,18 +157,48 @@ class Settings(BaseSettings):
         return ZoneInfo(self.time_zone)
 
     def token_table(self) -> dict[str, str]:
-        """Name of the caller → bearer token. Raises ValueError for an entry that is not name:token."""
+        """``name`` or ``name=role`` of the caller → bearer token.
+
+        Raises:
+            ValueError: an entry is not name:token or name=role:token, or two have one name.
+        """
         entries = [entry for entry in self.tokens.get_secret_value().split(",") if entry.strip()]
         if self.tokens_file is not None:
             lines = self.tokens_file.read_text(encoding="utf-8").splitlines()
             entries += [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         table: dict[str, str] = {}
+        names: set[str] = set()
         for number, entry in enumerate(entries, 1):
             name, colon, token = entry.strip().partition(":")
             if not (colon and name.strip() and token.strip()):
-                raise ValueError(f"token {number} is not name:token")
+                raise ValueError(f"token {number} is not name:token or name=role:token")
+            try:
+                identity = identity_of_entry(name)
+            except ValueError as error:
+                raise ValueError(f"token {number}: {error}") from None
+            if identity.name in names:
+                raise ValueError(f"token {number}: another token has the name {identity.name}")
+            names.add(identity.name)
             table[name.strip()] = token.strip()
         return table
+
+    def issuer(self) -> Issuer | None:
+        """The OIDC issuer; None where none is set. Raises KeysUnreadable, OSError."""
+        if not self.oidc_issuer:
+            return None
+        keys = FileKeys(self.oidc_jwks_file) if self.oidc_jwks_file else UrlKeys(self.oidc_jwks_url)
+        return Issuer(
+            IssuerSettings(
+                issuer=self.oidc_issuer,
+                audience=self.oidc_audience,
+                leeway=self.oidc_leeway,
+                name_claim=self.oidc_name_claim,
+                role_claim=self.oidc_role_claim,
+                accounts_claim=self.oidc_accounts_claim,
+                roles=meanings_of(self.oidc_roles),
+            ),
+            keys,
+        )
 
     def keyring(self) -> Keyring | None:
         """The keys, None where none is set. Raises InvalidKey."""

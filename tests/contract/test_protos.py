@@ -50,6 +50,10 @@ OPERATIONS = {
     ("GET", "/api/v1/task/describe"): "TaskService.GetTask",
     ("POST", "/api/v1/task/cancel"): "TaskService.CancelTask",
     ("GET", "/api/v1/task/watch"): "TaskService.WatchTask",
+    ("POST", "/api/v1/token/create"): "TokenService.CreateToken",
+    ("GET", "/api/v1/token/list"): "TokenService.ListTokens",
+    ("POST", "/api/v1/token/revoke"): "TokenService.RevokeToken",
+    ("GET", "/api/v1/audit/list"): "AuditService.ListAuditRecords",
 }
 
 

@@ -18,6 +18,7 @@ from bridgx_server.store.chunks import Placement
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import ClusterRow, InstanceRow
+from bridgx_server.store.scope import EVERYTHING
 from engine.fake_cloud import FakeCloud
 
 QUICK = EngineSettings(
@@ -83,13 +84,15 @@ class World:
     # What a user does and sees.
 
     def expand(self, count: int, cluster: str = "web") -> int:
-        return api.submit_expand(self.store, cluster_name=cluster, task_name="", count=count, caller="test")
+        return api.submit_expand(self.store, EVERYTHING, cluster_name=cluster, task_name="", count=count, caller="test")
 
     def shrink(self, count: int = 0, ips: tuple[str, ...] = (), cluster: str = "web") -> int:
-        return api.submit_shrink(self.store, cluster_name=cluster, task_name="", count=count, ips=ips, caller="test")
+        return api.submit_shrink(
+            self.store, EVERYTHING, cluster_name=cluster, task_name="", count=count, ips=ips, caller="test"
+        )
 
     def task(self, task_id: int) -> TaskView:
-        return api.describe(self.store, task_id)
+        return api.describe(self.store, EVERYTHING, task_id)
 
     def ended(self, task_id: int, within: float = 20.0) -> TaskView:
         wait_for(lambda: self.task(task_id).finished_at > 0, within, lambda: str(self.task(task_id)))

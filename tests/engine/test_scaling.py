@@ -9,6 +9,7 @@ from bridgx_server.errors import InvalidFields, QuotaExceeded
 from bridgx_server.providers.base import Limits
 from bridgx_server.providers.errors import ErrorClass
 from bridgx_server.scaling import tasks as api
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import World, wait_for
 
 
@@ -175,14 +176,14 @@ def test_cancel_keeps_or_deletes_what_has_come(world: World) -> None:
     world.start_worker()
     task_id = world.expand(20)
     wait_for(lambda: world.task(task_id).status == "RUNNING")
-    assert api.cancel(world.store, task_id, "keep") == "RUNNING"
+    assert api.cancel(world.store, EVERYTHING, task_id, "keep") == "RUNNING"
     task = world.ended(task_id)
     assert (task.status, task.running, task.failed) == ("CANCELED", 0, 20)
     world.cloud.scripts.clear()
     world.cloud.boots = lambda index: False
     task_id = world.expand(10)
     wait_for(lambda: len(world.cloud.alive()) == 10)
-    api.cancel(world.store, task_id, "delete")
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
     for row in world.cloud.machines.values():
         row["state"] = type(row["state"]).RUNNING
     assert world.ended(task_id).status == "CANCELED"

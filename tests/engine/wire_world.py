@@ -35,6 +35,7 @@ from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from engine.conftest import wait_for
 
@@ -70,13 +71,15 @@ class WireWorld:
     pids: list[int] = field(default_factory=list)
 
     def expand(self, count: int) -> int:
-        return api.submit_expand(self.store, cluster_name="web", task_name="t", count=count, caller="test")
+        return api.submit_expand(self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, caller="test")
 
     def shrink(self, count: int) -> int:
-        return api.submit_shrink(self.store, cluster_name="web", task_name="t", count=count, ips=(), caller="test")
+        return api.submit_shrink(
+            self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, ips=(), caller="test"
+        )
 
     def task(self, task_id: int) -> TaskView:
-        return api.describe(self.store, task_id)
+        return api.describe(self.store, EVERYTHING, task_id)
 
     def is_over(self, task_id: int) -> bool:
         return self.task(task_id).finished_at > 0

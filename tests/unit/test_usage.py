@@ -12,6 +12,7 @@ from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
 from bridgx_server.store.paging import PageOf
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.usage import Day
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -80,11 +81,11 @@ def test_the_day_of_every_machine_and_the_sum_of_all(
     for number in DAYS:
         day = Day.of(number, zone)
         expected = by_hand(lives, day, now)
-        page = usage.page(store, day, "web", now, PageOf(1, 50))
+        page = usage.page(store, EVERYTHING, day, "web", now, PageOf(1, 50))
         assert sorted(row.seconds for row in page.rows) == expected
-        assert usage.total(store, day, "web", now) == sum(expected)
-        assert usage.total(store, day, "", now) == sum(expected)
-        assert usage.total(store, day, "other", now) == 0
+        assert usage.total(store, EVERYTHING, day, "web", now) == sum(expected)
+        assert usage.total(store, EVERYTHING, day, "", now) == sum(expected)
+        assert usage.total(store, EVERYTHING, day, "other", now) == 0
 
 
 def test_a_day_may_have_23_or_25_hours() -> None:
@@ -97,4 +98,4 @@ def test_a_machine_up_all_day_counts_86400_and_one_over_midnight_on_both_days(st
     fill(store, [(0, SPAN), (86_400_000 - 5_000, 8_000)])
     now = BEGIN + SPAN
     days = [Day.of(number, ZONES[0]) for number in DAYS[:2]]
-    assert [usage.total(store, day, "", now) for day in days] == [86_400 + 5, 86_400 + 3]
+    assert [usage.total(store, EVERYTHING, day, "", now) for day in days] == [86_400 + 5, 86_400 + 3]

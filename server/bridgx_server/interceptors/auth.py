@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import grpc
+import structlog
 
-from bridgx_server.errors import TokenInvalid
-from bridgx_server.interceptors.caller import set_call
+from bridgx_server.errors import PermissionDenied, TokenInvalid
+from bridgx_server.identities.identity import Identity
+from bridgx_server.interceptors.caller import check_caller, current_request_id, set_identity
 from bridgx_server.interceptors.layer import Layer
+from bridgx_server.interceptors.operations import OPEN
 
-OPEN = ("/grpc.health.v1.Health/",)  # a load balancer has no token
+log = structlog.get_logger("bridgx.auth")
+
+
+class Identities(Protocol):
+    """Who the bearers of tokens are."""
+
+    def identify(self, token: str) -> Identity:
+        """The identity; raises TokenInvalid, or PermissionDenied for one that has no role."""
+        ...
 
 
 class Auth(Layer):
-    """Lets calls pass whose token is known, and notes its name."""
+    """Lets calls pass whose token is known, and notes whose it is. A stream is asked again before each message."""
 
-    def __init__(self, tokens: Mapping[str, str]) -> None:
-        """``tokens``: name of the caller → bearer token."""
-        self._tokens = {name: _digest(token) for name, token in tokens.items()}
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
 
     def around(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
         if not method.startswith(OPEN):
-            set_call(caller=self._caller(context))
+            try:
+                token = _bearer(context)
+                set_identity(self._identities.identify(token), lambda: self._identities.identify(token))
+            except (TokenInvalid, PermissionDenied) as error:
+                log.warning(
+                    "unauthenticated",
+                    method=method,
+                    why=error.message,
+                    peer=context.peer(),
+                    request_id=current_request_id(),
+                )
+                raise
         yield
 
-    def _caller(self, context: grpc.ServicerContext) -> str:
-        header = next((str(value) for key, value in context.invocation_metadata() if key == "authorization"), "")
-        scheme, _, token = header.partition(" ")
-        if not header:
-            raise TokenInvalid("the call has no bearer token: send the header `authorization: Bearer …`")
-        given = _digest(token.strip())
-        # Every token is compared, in constant time: how long it takes tells nothing.
-        found = [name for name, known in self._tokens.items() if hmac.compare_digest(known, given)]
-        if scheme.lower() != "bearer" or not found:
-            raise TokenInvalid("the bearer token is not known")
-        return found[0]
+    def _stream(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            for message in inner(request, context):
+                check_caller()
+                yield message
+
+        return super()._stream(method, checked)
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _bearer(context: grpc.ServicerContext) -> str:
+    header = next((str(value) for key, value in context.invocation_metadata() if key == "authorization"), "")
+    if not header:
+        raise TokenInvalid("the call has no bearer token: send the header `authorization: Bearer …`")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenInvalid("the authorization header is not `Bearer …`")
+    return token.strip()

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
-_caller: ContextVar[str] = ContextVar("bridgx_caller", default="")
+from bridgx_server.identities.identity import NOBODY, Identity
+from bridgx_server.store.scope import Scope
+
+
+def _nothing() -> None:
+    """The check of a call that needs no token."""
+
+
+_identity: ContextVar[Identity] = ContextVar("bridgx_identity", default=NOBODY)
+_recheck: ContextVar[Callable[[], object]] = ContextVar("bridgx_recheck", default=_nothing)
 _request_id: ContextVar[str] = ContextVar("bridgx_request_id", default="")
 _idempotency_key: ContextVar[str] = ContextVar("bridgx_idempotency_key", default="")
 
 
+def current_identity() -> Identity:
+    """The caller; nobody, who sees nothing, where there was no token."""
+    return _identity.get()
+
+
+def current_scope() -> Scope:
+    """Whose rows the caller sees: what every query of a servicer is given."""
+    return _identity.get().scope
+
+
 def current_caller() -> str:
-    """The name of the caller's token; empty where there was none."""
-    return _caller.get()
+    """The caller's name; empty where there was no token."""
+    return _identity.get().name
 
 
 def current_request_id() -> str:
@@ -24,8 +44,19 @@ def current_idempotency_key() -> str:
     return _idempotency_key.get()
 
 
-def set_call(*, caller: str | None = None, request_id: str | None = None, idempotency_key: str | None = None) -> None:
-    """Says what is known of the call, for the interceptors."""
-    for variable, value in ((_caller, caller), (_request_id, request_id), (_idempotency_key, idempotency_key)):
-        if value is not None:
-            variable.set(value)
+def check_caller() -> None:
+    """Makes sure that the token is still good; for calls that last. Raises TokenInvalid."""
+    _recheck.get()()
+
+
+def set_call(*, request_id: str, idempotency_key: str) -> None:
+    """Says what is known of a call before it is known who makes it."""
+    _request_id.set(request_id)
+    _idempotency_key.set(idempotency_key)
+    set_identity(NOBODY, _nothing)
+
+
+def set_identity(identity: Identity, recheck: Callable[[], object]) -> None:
+    """Says who makes the call; ``recheck`` raises as soon as that is over."""
+    _identity.set(identity)
+    _recheck.set(recheck)

@@ -60,6 +60,17 @@ class Errors(Layer):
             context.abort_with_status(rpc_status.to_status(status_of(method, error)))
 
 
+def reason_of(error: Exception) -> str:
+    """The word of ErrorReason for an exception, in lower case."""
+    if isinstance(error, BridgXError):
+        return error.reason
+    if isinstance(error, ProviderError):
+        return REASONS[error.kind]
+    if isinstance(error, NotImplementedError):
+        return "unimplemented"
+    return "store_unavailable" if isinstance(error, (OperationalError, InterfaceError)) else "internal"
+
+
 def status_of(method: str, error: Exception) -> status_pb2.Status:
     """The status of an exception, with ErrorInfo, RequestInfo, and what else its kind has."""
     if isinstance(error, InvalidFields):

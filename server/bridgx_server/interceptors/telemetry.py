@@ -30,7 +30,7 @@ class Telemetry(Layer):
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-        set_call(caller="", request_id=request_id, idempotency_key=metadata.get("idempotency-key", ""))
+        set_call(request_id=request_id, idempotency_key=metadata.get("idempotency-key", ""))
         started = self._clock()
         try:
             yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridgx_server.errors import NotFound
+from bridgx_server.errors import NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.registry import ProviderRegistry
@@ -10,6 +10,7 @@ from bridgx_server.scaling.engine import Template
 from bridgx_server.store import accounts, clusters
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
+from bridgx_server.store.scope import AccountName, Scope
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
 
 
@@ -70,14 +71,24 @@ class StoredTemplates:
 
 
 def register(
-    store: Store, keyring: Keyring, clouds: AccountClouds, credentials: Credentials, *, name: str, caller: str
+    store: Store,
+    scope: Scope,
+    keyring: Keyring,
+    clouds: AccountClouds,
+    credentials: Credentials,
+    *,
+    name: str,
+    caller: str,
 ) -> Account:
     """Registers an account, if the cloud accepts its secret or cannot be asked.
 
     Raises:
+        PermissionDenied: the caller's accounts are named, and this is none of them; registered or not is not told.
         AlreadyExists: the access key is registered.
         ProviderError: BAD_CREDENTIALS, when the cloud says so.
     """
+    if not scope.covers(AccountName(credentials.provider, credentials.access_key)):
+        raise PermissionDenied(f"account {credentials.access_key} of {credentials.provider} is none of the caller's")
     try:
         clouds.verify(credentials)
     except ProviderError as error:

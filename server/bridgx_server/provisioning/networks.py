@@ -25,6 +25,7 @@ from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
 from bridgx_server.store.networks import StoredGroup, StoredSubnet, StoredVpc
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import Scope
 
 DEFAULT_BLOCK = "172.16.0.0/12"
 MOST_SUBNETS = 150  # in a VPC
@@ -124,7 +125,7 @@ class Networks:
                 provider, account, region_id, vpc[0], vpc[1], attempt.token_of("vpc"), attempt.caller
             )
             undo.append((f"VPC {vpc_id}", lambda: self._remove_vpc(provider, account, region_id, vpc_id)))
-            stored = networks.get_vpc(self.store, vpc_id)
+            stored = networks.get_vpc(self.store, networks.own_scope(account), vpc_id)
             step = "the subnet"
             self._ready_vpc(provider, region_id, vpc_id)
             subnet_id = self._make_subnet(
@@ -146,9 +147,9 @@ class Networks:
             raise _told(error, f"{step} could not be made", left) from None
         return vpc_id
 
-    def list_vpcs(self, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
+    def list_vpcs(self, scope: Scope, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
         """The VPCs, as the cloud describes them now; as they were known where the cloud cannot be asked."""
-        page = networks.page_vpcs(self.store, provider, region_id, name, wanted)
+        page = networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
         for account_id, region in {(vpc.account_id, vpc.region_id) for vpc in page.rows}:
             ids = [vpc.vpc_id for vpc in page.rows if (vpc.account_id, vpc.region_id) == (account_id, region)]
             try:
@@ -157,23 +158,23 @@ class Networks:
                 log.warning("VPCs not refreshed", account_id=account_id, error_class=error.kind.value)
                 continue
             networks.refresh_vpcs(self.store, account_id, found)
-        return networks.page_vpcs(self.store, provider, region_id, name, wanted)
+        return networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
 
-    def list_subnets(self, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
+    def list_subnets(self, scope: Scope, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
         """The subnets of a VPC, as the cloud describes them now; raises NotFound."""
-        vpc = networks.get_vpc(self.store, vpc_id)
+        vpc = networks.get_vpc(self.store, scope, vpc_id)
         try:
             found = self.clouds.provider(vpc.account_id).describe_subnets(vpc.region_id, vpc_id)
         except ProviderError as error:
             log.warning("subnets not refreshed", vpc_id=vpc_id, error_class=error.kind.value)
         else:
             networks.refresh_subnets(self.store, vpc.account_id, found)
-        return networks.page_subnets(self.store, vpc_id, name, wanted)
+        return networks.page_subnets(self.store, scope, vpc_id, name, wanted)
 
-    def list_groups(self, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
+    def list_groups(self, scope: Scope, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
         """The security groups of a VPC; raises NotFound."""
-        networks.get_vpc(self.store, vpc_id)
-        return networks.page_groups(self.store, vpc_id, region_id, name, wanted)
+        networks.get_vpc(self.store, scope, vpc_id)
+        return networks.page_groups(self.store, scope, vpc_id, region_id, name, wanted)
 
     # Steps.
 
@@ -252,7 +253,7 @@ class Networks:
         siblings = provider.describe_subnets(vpc.region_id, vpc.vpc_id)
         if len(siblings) >= MOST_SUBNETS:
             raise QuotaExceeded(f"VPC {vpc.vpc_id} has {len(siblings)} subnets; it may have {MOST_SUBNETS}")
-        known_here = {subnet.subnet_id for subnet in networks.subnets_of(self.store, vpc.vpc_id)}
+        known_here = {subnet.subnet_id for subnet in networks.subnets_of(self.store, vpc)}
         block = ipaddress.IPv4Network(cidr)
         for sibling in siblings:
             overlaps = ipaddress.IPv4Network(sibling.cidr_block, strict=False).overlaps(block)

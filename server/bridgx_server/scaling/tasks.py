@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgx_server.errors import Conflict, FieldError, InvalidField, InvalidFields, NotFound, QuotaExceeded
-from bridgx_server.store import chunks, instances, tasks
+from bridgx_server.store import audit, chunks, instances, tasks
+from bridgx_server.store.audit import Resource
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import ClusterRow, InstanceRow
+from bridgx_server.store.scope import Scope
 from bridgx_server.store.tasks import Task
 
 NAMED_BATCH = 100  # machines of a shrink by address in one chunk; every cloud deletes as many in one call
@@ -65,7 +67,7 @@ class TaskView:
     chunks: tuple[ChunkView, ...]
 
 
-def submit_expand(store: Store, *, cluster_name: str, task_name: str, count: int, caller: str) -> int:
+def submit_expand(store: Store, scope: Scope, *, cluster_name: str, task_name: str, count: int, caller: str) -> int:
     """Queues an expand of ``count`` machines and returns the task's id.
 
     Raises:
@@ -73,7 +75,7 @@ def submit_expand(store: Store, *, cluster_name: str, task_name: str, count: int
         QuotaExceeded: the cluster would have more machines than its quota.
     """
     with store.transaction():
-        cluster = _locked_cluster(store, cluster_name)
+        cluster = _locked_cluster(store, scope, cluster_name)
         used = instances.in_use(store, cluster.id)
         coming = sum(_outstanding(store, task) for task in tasks.open_tasks_of(store, cluster.id))
         if used + coming + count > cluster.max_machines:
@@ -82,11 +84,11 @@ def submit_expand(store: Store, *, cluster_name: str, task_name: str, count: int
                 f"cluster {cluster_name} may have {cluster.max_machines} machines; it has {used}{underway}, "
                 f"so {count} more are too many"
             )
-        return _queue(cluster, task_name, tasks.EXPAND, count, caller, store.now())
+        return _queue(store, cluster, task_name, tasks.EXPAND, count, caller, store.now())
 
 
 def submit_shrink(
-    store: Store, *, cluster_name: str, task_name: str, count: int, ips: Sequence[str], caller: str
+    store: Store, scope: Scope, *, cluster_name: str, task_name: str, count: int, ips: Sequence[str], caller: str
 ) -> int:
     """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips``, and returns the task's id.
 
@@ -97,20 +99,20 @@ def submit_shrink(
         InvalidFields: an address is no running machine of the cluster, or there are not as many machines as ``count``.
     """
     with store.transaction():
-        cluster = _locked_cluster(store, cluster_name)
+        cluster = _locked_cluster(store, scope, cluster_name)
         now = store.now()
         if not ips:
             _check_count(store, cluster, count)
-            return _queue(cluster, task_name, tasks.SHRINK, count, caller, now)
+            return _queue(store, cluster, task_name, tasks.SHRINK, count, caller, now)
         if count and count != len(ips):
             raise InvalidField("count", f"is {count}, but ips names {len(ips)} machines; leave it out or make it agree")
         named = _named(store, cluster, ips)
-        task_id = _queue(cluster, task_name, tasks.SHRINK, len(named), caller, now)
+        task_id = _queue(store, cluster, task_name, tasks.SHRINK, len(named), caller, now)
         _set_aside(store, cluster, task_id, named, now)
         return task_id
 
 
-def cancel(store: Store, task_id: int, created_machines: str) -> str:
+def cancel(store: Store, scope: Scope, task_id: int, created_machines: str) -> str:
     """Asks for a task's end and returns its status: CANCELED if it had not begun, else RUNNING.
 
     ``created_machines`` is ``keep`` or ``delete``; empty means keep.
@@ -120,26 +122,30 @@ def cancel(store: Store, task_id: int, created_machines: str) -> str:
         Conflict: it has ended already.
     """
     with store.transaction():
-        task = tasks.get(store, task_id)
-        if task is None:
-            raise NotFound("task", str(task_id))
+        task = _seen(store, scope, task_id)
         if not tasks.request_cancel(task_id, created_machines or "keep", store.now()):
             if task.status == "CANCELED":
                 return task.status
             raise Conflict(f"task {task_id} has ended with {task.status}")
+        audit.changed(store, Resource("task", str(task_id), task.provider, task.account_id, task.account_key))
     return "RUNNING"
 
 
-def describe(store: Store, task_id: int) -> TaskView:
+def describe(store: Store, scope: Scope, task_id: int) -> TaskView:
     """A task with its chunks and counts, all of one moment. Raises NotFound."""
     with store.transaction():
-        task = tasks.get(store, task_id)
-        if task is None:
-            raise NotFound("task", str(task_id))
+        task = _seen(store, scope, task_id)
         ledger = chunks.of_task(store, task_id)
         counts = chunks.counts_of_task(store, task_id, task.action)
         now = store.now()
     return _view(task, ledger, counts, now)
+
+
+def _seen(store: Store, scope: Scope, task_id: int) -> Task:
+    task = tasks.get(store, task_id)
+    if task is None or not scope.covers_account(store, task.account_id):
+        raise NotFound("task", str(task_id))
+    return task
 
 
 def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], now: int) -> TaskView:
@@ -198,13 +204,16 @@ def _chunk_view(chunk: Chunk, count: ChunkCounts, expands: bool) -> ChunkView:
     )
 
 
-def _queue(cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int) -> int:
-    return tasks.add(name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now).id
+def _queue(store: Store, cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int) -> int:
+    task = tasks.add(name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now)
+    resource = Resource("cluster", cluster.name, cluster.provider, cluster.account_id, cluster.account_key)
+    audit.changed(store, resource, detail={"task_id": str(task.id)})
+    return task.id
 
 
-def _locked_cluster(store: Store, name: str) -> ClusterRow:
+def _locked_cluster(store: Store, scope: Scope, name: str) -> ClusterRow:
     # Locked, so that tasks of one cluster get their numbers in the order in which they can be seen.
-    query = ClusterRow.select().where(ClusterRow.name == name)
+    query = scope.narrowed(ClusterRow.select().where(ClusterRow.name == name), ClusterRow.account_id)
     row: ClusterRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
     if row is None:
         raise NotFound("cluster", name)

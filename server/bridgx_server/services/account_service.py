@@ -5,7 +5,7 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
-from bridgx_server.interceptors.caller import current_caller
+from bridgx_server.interceptors.caller import current_caller, current_scope
 from bridgx_server.providers.base import Credentials
 from bridgx_server.provisioning import accounts as registering
 from bridgx_server.provisioning.accounts import AccountClouds
@@ -28,6 +28,7 @@ class AccountService(pb.AccountServiceServicer):
         credentials = Credentials(request.provider, request.account_key, request.account_secret, request.project_id)
         account = registering.register(
             self._store,
+            current_scope(),
             self._keyring,
             self._clouds,
             credentials,
@@ -37,7 +38,9 @@ class AccountService(pb.AccountServiceServicer):
         return pb.CreateAccountResponse(account_key=account.access_key)
 
     def ListAccounts(self, request: pb.ListAccountsRequest, context: grpc.ServicerContext) -> pb.ListAccountsResponse:
-        page = accounts.page(self._store, request.provider, PageOf.asked(request.page_number, request.page_size))
+        page = accounts.page(
+            self._store, current_scope(), request.provider, PageOf.asked(request.page_number, request.page_size)
+        )
         return pb.ListAccountsResponse(
             account_list=[
                 pb.Account(
@@ -57,5 +60,5 @@ class AccountService(pb.AccountServiceServicer):
     def DeleteAccount(
         self, request: pb.DeleteAccountRequest, context: grpc.ServicerContext
     ) -> pb.DeleteAccountResponse:
-        accounts.remove(self._store, request.provider, request.account_key)
+        accounts.remove(self._store, current_scope(), request.provider, request.account_key)
         return pb.DeleteAccountResponse(account_key=request.account_key)

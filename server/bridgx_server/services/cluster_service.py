@@ -5,7 +5,7 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
-from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
+from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
 from bridgx_server.providers.base import Charge, Disk
 from bridgx_server.provisioning import templates
 from bridgx_server.provisioning.accounts import AccountClouds
@@ -34,11 +34,11 @@ class ClusterService(pb.ClusterServiceServicer):
     def CreateCluster(
         self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
     ) -> pb.CreateClusterResponse:
-        account = accounts.by_key(self._store, request.provider, request.account_key)
+        account = accounts.by_key(self._store, current_scope(), request.provider, request.account_key)
         template = _template(request, account, self._default_max_machines)
         name = once(
             self._store,
-            current_caller(),
+            current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: templates.create(
@@ -48,7 +48,9 @@ class ClusterService(pb.ClusterServiceServicer):
         return pb.CreateClusterResponse(cluster_name=name)
 
     def ListClusters(self, request: pb.ListClustersRequest, context: grpc.ServicerContext) -> pb.ListClustersResponse:
-        page = clusters.page(self._store, request.account, PageOf.asked(request.page_number, request.page_size))
+        page = clusters.page(
+            self._store, current_scope(), request.account, PageOf.asked(request.page_number, request.page_size)
+        )
         return pb.ListClustersResponse(
             cluster_list=[
                 pb.Cluster(
@@ -66,21 +68,21 @@ class ClusterService(pb.ClusterServiceServicer):
         )
 
     def ListRegions(self, request: pb.ListRegionsRequest, context: grpc.ServicerContext) -> pb.ListRegionsResponse:
-        account = accounts.any_of(self._store, request.provider)
+        account = accounts.any_of(self._store, current_scope(), request.provider)
         regions = self._catalog.regions(account.id)
         return pb.ListRegionsResponse(
             regions=[pb.Region(region_id=region.region_id, local_name=region.local_name) for region in regions]
         )
 
     def ListZones(self, request: pb.ListZonesRequest, context: grpc.ServicerContext) -> pb.ListZonesResponse:
-        account = accounts.any_of(self._store, request.provider)
+        account = accounts.any_of(self._store, current_scope(), request.provider)
         zones = self._catalog.zones(account.id, request.region_id)
         return pb.ListZonesResponse(zones=[pb.Zone(zone_id=zone.zone_id, local_name=zone.local_name) for zone in zones])
 
     def ListInstanceTypes(
         self, request: pb.ListInstanceTypesRequest, context: grpc.ServicerContext
     ) -> pb.ListInstanceTypesResponse:
-        account = accounts.any_of(self._store, request.provider)
+        account = accounts.any_of(self._store, current_scope(), request.provider)
         types = self._catalog.instance_types(account.id, request.region_id, request.zone_id)
         return pb.ListInstanceTypesResponse(
             instance_types=[
@@ -95,7 +97,7 @@ class ClusterService(pb.ClusterServiceServicer):
         )
 
     def ListImages(self, request: pb.ListImagesRequest, context: grpc.ServicerContext) -> pb.ListImagesResponse:
-        account = accounts.any_of(self._store, request.provider)
+        account = accounts.any_of(self._store, current_scope(), request.provider)
         images = self._catalog.images(account.id, request.region_id)
         return pb.ListImagesResponse(
             images=[pb.Image(os_type=image.os_type, os_name=image.os_name, image_id=image.image_id) for image in images]

@@ -9,6 +9,7 @@ import bridgx.v1 as pb
 import grpc
 
 from bridgx_server.errors import InvalidField
+from bridgx_server.interceptors.caller import current_scope
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import usage
 from bridgx_server.store.database import Store
@@ -26,13 +27,13 @@ class FeeService(pb.FeeServiceServicer):
         self, request: pb.GetUsageTotalRequest, context: grpc.ServicerContext
     ) -> pb.GetUsageTotalResponse:
         now = self._store.now()
-        total = usage.total(self._store, self._day(request.date, now), request.cluster_name, now)
+        total = usage.total(self._store, current_scope(), self._day(request.date, now), request.cluster_name, now)
         return pb.GetUsageTotalResponse(usage_total=total)
 
     def ListUsage(self, request: pb.ListUsageRequest, context: grpc.ServicerContext) -> pb.ListUsageResponse:
         now = self._store.now()
         wanted = PageOf.asked(request.page_number, request.page_size)
-        page = usage.page(self._store, self._day(request.date, now), request.cluster_name, now, wanted)
+        page = usage.page(self._store, current_scope(), self._day(request.date, now), request.cluster_name, now, wanted)
         return pb.ListUsageResponse(
             instance_list=[
                 pb.InstanceUsage(

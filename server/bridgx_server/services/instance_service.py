@@ -5,6 +5,7 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
+from bridgx_server.interceptors.caller import current_scope
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import clusters, listing, networks
 from bridgx_server.store.database import Store
@@ -27,13 +28,17 @@ class InstanceService(pb.InstanceServiceServicer):
             cluster_name=request.cluster_name,
             statuses=tuple(word.strip().lower() for word in request.status.split(",") if word.strip()),
         )
-        page = listing.page_machines(self._store, which, PageOf.asked(request.page_number, request.page_size))
+        page = listing.page_machines(
+            self._store, current_scope(), which, PageOf.asked(request.page_number, request.page_size)
+        )
         return pb.ListInstancesResponse(instance_list=[_line(row) for row in page.rows], pager=pager(page))
 
     def GetInstance(self, request: pb.GetInstanceRequest, context: grpc.ServicerContext) -> pb.GetInstanceResponse:
-        machine = listing.get_machine(self._store, request.instance_id)
-        shape = clusters.shape_of(self._store, machine.cluster_id)
-        vpc, subnet, group = networks.names_of(self._store, shape.vpc_id, shape.subnet_id, shape.security_group_id)
+        machine = listing.get_machine(self._store, current_scope(), request.instance_id)
+        shape = clusters.shape_of(self._store, current_scope(), machine.cluster_id)
+        vpc, subnet, group = networks.names_of(
+            self._store, current_scope(), shape.account_id, shape.vpc_id, shape.subnet_id, shape.security_group_id
+        )
         return pb.GetInstanceResponse(
             instance=pb.InstanceDetail(
                 instance_id=machine.instance_id,
@@ -64,7 +69,7 @@ class InstanceService(pb.InstanceServiceServicer):
     def CountInstances(
         self, request: pb.CountInstancesRequest, context: grpc.ServicerContext
     ) -> pb.CountInstancesResponse:
-        number = listing.count_running(self._store, request.account, request.cluster_name)
+        number = listing.count_running(self._store, current_scope(), request.account, request.cluster_name)
         return pb.CountInstancesResponse(instance_num=number)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
-from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
+from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
 from bridgx_server.providers.base import SecurityGroupRule
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.once import once
@@ -21,10 +21,10 @@ class NetworkService(pb.NetworkServiceServicer):
         self._flows = flows
 
     def CreateVpc(self, request: pb.CreateVpcRequest, context: grpc.ServicerContext) -> pb.CreateVpcResponse:
-        account = accounts.by_key(self._store, request.provider, request.ak)
+        account = accounts.by_key(self._store, current_scope(), request.provider, request.ak)
         vpc_id = once(
             self._store,
-            current_caller(),
+            current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: self._flows.create_vpc(
@@ -35,7 +35,7 @@ class NetworkService(pb.NetworkServiceServicer):
 
     def ListVpcs(self, request: pb.ListVpcsRequest, context: grpc.ServicerContext) -> pb.ListVpcsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
-        page = self._flows.list_vpcs(request.provider, request.region_id, request.vpc_name, wanted)
+        page = self._flows.list_vpcs(current_scope(), request.provider, request.region_id, request.vpc_name, wanted)
         return pb.ListVpcsResponse(
             vpcs=[
                 pb.Vpc(
@@ -53,10 +53,10 @@ class NetworkService(pb.NetworkServiceServicer):
         )
 
     def CreateSubnet(self, request: pb.CreateSubnetRequest, context: grpc.ServicerContext) -> pb.CreateSubnetResponse:
-        vpc = networks.get_vpc(self._store, request.vpc_id)
+        vpc = networks.get_vpc(self._store, current_scope(), request.vpc_id)
         subnet_id = once(
             self._store,
-            current_caller(),
+            current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: self._flows.create_subnet(
@@ -67,7 +67,7 @@ class NetworkService(pb.NetworkServiceServicer):
 
     def ListSubnets(self, request: pb.ListSubnetsRequest, context: grpc.ServicerContext) -> pb.ListSubnetsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
-        page = self._flows.list_subnets(request.vpc_id, request.switch_name, wanted)
+        page = self._flows.list_subnets(current_scope(), request.vpc_id, request.switch_name, wanted)
         return pb.ListSubnetsResponse(
             switches=[
                 pb.Subnet(
@@ -89,11 +89,11 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateSecurityGroup(
         self, request: pb.CreateSecurityGroupRequest, context: grpc.ServicerContext
     ) -> pb.CreateSecurityGroupResponse:
-        vpc = networks.get_vpc(self._store, request.vpc_id)
+        vpc = networks.get_vpc(self._store, current_scope(), request.vpc_id)
         rules = [_rule(rule) for rule in request.rules]
         group_id = once(
             self._store,
-            current_caller(),
+            current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: self._flows.create_security_group(vpc, request.security_group_name, rules, attempt),
@@ -104,7 +104,9 @@ class NetworkService(pb.NetworkServiceServicer):
         self, request: pb.ListSecurityGroupsRequest, context: grpc.ServicerContext
     ) -> pb.ListSecurityGroupsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
-        page = self._flows.list_groups(request.vpc_id, request.region_id, request.security_group_name, wanted)
+        page = self._flows.list_groups(
+            current_scope(), request.vpc_id, request.region_id, request.security_group_name, wanted
+        )
         return pb.ListSecurityGroupsResponse(
             groups=[
                 pb.SecurityGroup(
@@ -122,10 +124,10 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateNetworkConfig(
         self, request: pb.CreateNetworkConfigRequest, context: grpc.ServicerContext
     ) -> pb.CreateNetworkConfigResponse:
-        account = accounts.by_key(self._store, request.provider, request.ak)
+        account = accounts.by_key(self._store, current_scope(), request.provider, request.ak)
         vpc_id = once(
             self._store,
-            current_caller(),
+            current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: self._flows.create_config(

@@ -10,7 +10,12 @@ import bridgx.v1 as pb
 import grpc
 
 from bridgx_server.errors import BridgXError, NotFound
-from bridgx_server.interceptors.caller import current_caller, current_idempotency_key
+from bridgx_server.interceptors.caller import (
+    check_caller,
+    current_idempotency_key,
+    current_identity,
+    current_scope,
+)
 from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
 from bridgx_server.scaling.tasks import ChunkView, TaskView
@@ -49,6 +54,7 @@ class TaskService(pb.TaskServiceServicer):
                     return answer
                 task_id = tasks.submit_expand(
                     self._store,
+                    current_scope(),
                     cluster_name=request.cluster_name,
                     task_name=request.task_name,
                     count=request.count,
@@ -68,6 +74,7 @@ class TaskService(pb.TaskServiceServicer):
                     return answer
                 task_id = tasks.submit_shrink(
                     self._store,
+                    current_scope(),
                     cluster_name=request.cluster_name,
                     task_name=request.task_name,
                     count=request.count,
@@ -81,15 +88,16 @@ class TaskService(pb.TaskServiceServicer):
 
     def ListTasks(self, request: pb.ListTasksRequest, context: grpc.ServicerContext) -> pb.ListTasksResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
-        page = listing.page_tasks(self._store, request.account, request.cluster_name, wanted)
+        page = listing.page_tasks(self._store, current_scope(), request.account, request.cluster_name, wanted)
         now = self._store.now()
         return pb.ListTasksResponse(task_list=[_line(task, now) for task in page.rows], pager=pager(page))
 
     def GetTask(self, request: pb.GetTaskRequest, context: grpc.ServicerContext) -> pb.GetTaskResponse:
-        return pb.GetTaskResponse(task=_detail(tasks.describe(self._store, _number(request.task_id))))
+        task = tasks.describe(self._store, current_scope(), _number(request.task_id))
+        return pb.GetTaskResponse(task=_detail(task))
 
     def CancelTask(self, request: pb.CancelTaskRequest, context: grpc.ServicerContext) -> pb.CancelTaskResponse:
-        status = tasks.cancel(self._store, _number(request.task_id), request.created_machines)
+        status = tasks.cancel(self._store, current_scope(), _number(request.task_id), request.created_machines)
         self._wake_worker()
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 
@@ -104,7 +112,8 @@ class TaskService(pb.TaskServiceServicer):
     def _states(self, task_id: int, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
         sent, silent = None, 0.0
         while context.is_active() and not self._stopping():
-            state = _state(tasks.describe(self._store, task_id))
+            check_caller()
+            state = _state(tasks.describe(self._store, current_scope(), task_id))
             silent += WATCH_PAUSE
             if sent is None or _differs(state, sent) or silent >= WATCH_SILENCE:
                 yield state
@@ -117,7 +126,7 @@ class TaskService(pb.TaskServiceServicer):
         self, request: pb.ExpandClusterRequest | pb.ShrinkClusterRequest, submit: Callable[[Attempt], str]
     ) -> str:
         key = request.request_id or current_idempotency_key()
-        task_id = once(self._store, current_caller(), key, request, submit)
+        task_id = once(self._store, current_identity(), key, request, submit)
         self._wake_worker()
         return task_id
 

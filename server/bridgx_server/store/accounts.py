@@ -8,9 +8,12 @@ from peewee import IntegrityError
 
 from bridgx_server.errors import AlreadyExists, Conflict, NotFound
 from bridgx_server.providers.base import Credentials
+from bridgx_server.store import audit
+from bridgx_server.store.audit import Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ClusterRow, VpcRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import Scope
 from bridgx_server.store.secrets import Keyring
 
 
@@ -40,14 +43,15 @@ def register(store: Store, keyring: Keyring, credentials: Credentials, *, name: 
                 created_at=store.now(),
                 created_by=caller,
             )
+            audit.changed(store, _resource(_value(row)))
     except IntegrityError:
         raise AlreadyExists("account", credentials.access_key) from None
     return _value(row)
 
 
-def page(store: Store, provider: str, wanted: PageOf) -> Page[Account]:
+def page(store: Store, scope: Scope, provider: str, wanted: PageOf) -> Page[Account]:
     """The accounts of a cloud, or all, newest first."""
-    query = AccountRow.select()
+    query = scope.narrowed(AccountRow.select(), AccountRow.id)
     if provider:
         query = query.where(AccountRow.provider == provider)
     with store.connection():
@@ -56,19 +60,21 @@ def page(store: Store, provider: str, wanted: PageOf) -> Page[Account]:
     return Page(rows, wanted.number, wanted.size, total)
 
 
-def by_key(store: Store, provider: str, access_key: str) -> Account:
+def by_key(store: Store, scope: Scope, provider: str, access_key: str) -> Account:
     """The account with that access key; raises NotFound."""
+    query = AccountRow.select().where((AccountRow.provider == provider) & (AccountRow.access_key == access_key))
     with store.connection():
-        row = AccountRow.get_or_none((AccountRow.provider == provider) & (AccountRow.access_key == access_key))
+        row = scope.narrowed(query, AccountRow.id).first()
     if row is None:
         raise NotFound("account", access_key)
     return _value(row)
 
 
-def any_of(store: Store, provider: str) -> Account:
+def any_of(store: Store, scope: Scope, provider: str) -> Account:
     """Some account of a cloud, always the same while it is registered; raises NotFound."""
+    query = scope.narrowed(AccountRow.select().where(AccountRow.provider == provider), AccountRow.id)
     with store.connection():
-        row = AccountRow.select().where(AccountRow.provider == provider).order_by(AccountRow.id).first()
+        row = query.order_by(AccountRow.id).first()
     if row is None:
         raise NotFound("account", f"of {provider}")
     return _value(row)
@@ -84,19 +90,24 @@ def credentials_of(store: Store, keyring: Keyring, account_id: int) -> Credentia
     return Credentials(row.provider, row.access_key, secret, row.project_id)
 
 
-def remove(store: Store, provider: str, access_key: str) -> None:
+def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
     """Forgets an account. Raises NotFound, and Conflict while a cluster or a network uses it."""
     with store.transaction():
-        account = by_key(store, provider, access_key)
+        account = by_key(store, scope, provider, access_key)
         clusters = ClusterRow.select().where(ClusterRow.account_id == account.id).count()
         networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
         if clusters or networks:
             raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
         AccountRow.delete().where(AccountRow.id == account.id).execute()
+        audit.changed(store, _resource(account))
 
 
 def _row(provider: str, access_key: str) -> str:
     return f"account/{provider}/{access_key}"
+
+
+def _resource(account: Account) -> Resource:
+    return Resource("account", account.access_key, account.provider, account.id, account.access_key)
 
 
 def _value(row: AccountRow) -> Account:

@@ -10,10 +10,13 @@ from peewee import IntegrityError, fn
 
 from bridgx_server.errors import AlreadyExists, NotFound
 from bridgx_server.providers.base import Charge, Disk
+from bridgx_server.store import audit
+from bridgx_server.store.audit import Resource
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import ClusterRow, InstanceRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import Scope
 from bridgx_server.store.secrets import Keyring
 
 IN_USE = ("pending", "running", "deleting")
@@ -90,13 +93,15 @@ def add(store: Store, keyring: Keyring, template: ClusterTemplate, caller: str) 
                 created_at=store.now(),
                 created_by=caller,
             )
+            resource = Resource("cluster", template.name, template.provider, template.account_id, template.account_key)
+            audit.changed(store, resource)
     except IntegrityError:
         raise AlreadyExists("cluster", template.name) from None
     return int(row.id)
 
 
 def exists(store: Store, name: str) -> bool:
-    """Whether a cluster has that name."""
+    """Whether a cluster has that name, whoever's it is: names are unique among all."""
     with store.connection():
         return bool(ClusterRow.select().where(ClusterRow.name == name).exists())
 
@@ -129,9 +134,9 @@ def get(store: Store, keyring: Keyring, cluster_id: int) -> ClusterTemplate:
     )
 
 
-def page(store: Store, account_key: str, wanted: PageOf) -> Page[ClusterSummary]:
+def page(store: Store, scope: Scope, account_key: str, wanted: PageOf) -> Page[ClusterSummary]:
     """The clusters of an account, or all, newest first, with the machines that each uses."""
-    query = ClusterRow.select()
+    query = scope.narrowed(ClusterRow.select(), ClusterRow.account_id)
     if account_key:
         query = query.where(ClusterRow.account_key == account_key)
     with store.connection():
@@ -171,6 +176,7 @@ def _row(name: str) -> str:
 class Shape:
     """What is told of a cluster's machines."""
 
+    account_id: int
     vpc_id: str
     subnet_id: str
     security_group_id: str
@@ -178,13 +184,15 @@ class Shape:
     data_disks: Sequence[Disk]
 
 
-def shape_of(store: Store, cluster_id: int) -> Shape:
+def shape_of(store: Store, scope: Scope, cluster_id: int) -> Shape:
     """The disks and networks of a cluster's machines; raises NotFound."""
+    query = scope.narrowed(ClusterRow.select().where(ClusterRow.id == cluster_id), ClusterRow.account_id)
     with store.connection():
-        row = ClusterRow.get_or_none(ClusterRow.id == cluster_id)
+        row = query.first()
     if row is None:
         raise NotFound("cluster", str(cluster_id))
     return Shape(
+        row.account_id,
         row.vpc_id,
         row.subnet_id,
         row.security_group_id,

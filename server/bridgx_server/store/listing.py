@@ -10,6 +10,7 @@ from bridgx_server.errors import NotFound
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import InstanceRow, TaskRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,16 @@ class MachineFilter:
     statuses: Sequence[str] = ()
 
 
-def page_tasks(store: Store, account_key: str, cluster_name: str, wanted: PageOf) -> Page[TaskLine]:
+def page_tasks(store: Store, scope: Scope, account_key: str, cluster_name: str, wanted: PageOf) -> Page[TaskLine]:
     """The tasks that pass the filters, newest first."""
-    query = TaskRow.select()
+    query = scope.narrowed(TaskRow.select(), TaskRow.account_id)
     if account_key:
         query = query.where(TaskRow.account_key == account_key)
     if cluster_name:
         query = query.where(TaskRow.cluster_name == cluster_name)
-    now = store.now()
+    now, ids = store.now(), scope.account_ids(store)
     with store.connection():
-        total = store.counts.of_kept(TaskRow, query, (account_key, cluster_name), now)
+        total = store.counts.of_kept(TaskRow, query, (ids, account_key, cluster_name), now)
         rows = [
             TaskLine(**{name: getattr(row, name) for name in TaskLine.__dataclass_fields__})
             for row in query.order_by(TaskRow.id.desc()).paginate(wanted.number, wanted.size)
@@ -76,22 +77,23 @@ def page_tasks(store: Store, account_key: str, cluster_name: str, wanted: PageOf
     return Page(rows, wanted.number, wanted.size, total)
 
 
-def page_machines(store: Store, which: MachineFilter, wanted: PageOf) -> Page[MachineLine]:
+def page_machines(store: Store, scope: Scope, which: MachineFilter, wanted: PageOf) -> Page[MachineLine]:
     """The machines that pass the filters, newest first."""
-    query = _filtered(InstanceRow.select(*_columns()), which)
-    now = store.now()
+    query = _filtered(InstanceRow.select(*_columns()), scope, which)
+    now, ids = store.now(), scope.account_ids(store)
     with store.connection():
         # A machine's state and addresses change; all else stays.
         changes = bool(which.statuses or which.ip)
-        total = query.count() if changes else store.counts.of_kept(InstanceRow, query, which, now)
+        total = query.count() if changes else store.counts.of_kept(InstanceRow, query, (ids, which), now)
         ordered = query.order_by(InstanceRow.id.desc()).paginate(wanted.number, wanted.size)
         rows = [MachineLine(*row) for row in ordered.tuples()]
     return Page(rows, wanted.number, wanted.size, total)
 
 
-def get_machine(store: Store, instance_id: str) -> MachineLine:
+def get_machine(store: Store, scope: Scope, instance_id: str) -> MachineLine:
     """The machine that the cloud calls so; the newest, should two clouds use one name. Raises NotFound."""
-    query = InstanceRow.select(*_columns()).where(InstanceRow.instance_id == instance_id)
+    which = MachineFilter(instance_id=instance_id)
+    query = _filtered(InstanceRow.select(*_columns()), scope, which)
     with store.connection():
         row = query.order_by(InstanceRow.id.desc()).tuples().first()
     if row is None:
@@ -99,19 +101,21 @@ def get_machine(store: Store, instance_id: str) -> MachineLine:
     return MachineLine(*row)
 
 
-def count_running(store: Store, account_key: str, cluster_name: str) -> int:
+def count_running(store: Store, scope: Scope, account_key: str, cluster_name: str) -> int:
     """Machines that run now."""
     which = MachineFilter(account_key=account_key, cluster_name=cluster_name, statuses=("running",))
     with store.connection():
-        return int(_filtered(InstanceRow.select(InstanceRow.id), which).count())
+        return int(_filtered(InstanceRow.select(InstanceRow.id), scope, which).count())
 
 
 def _columns() -> list[object]:
     return [getattr(InstanceRow, name) for name in MachineLine.__dataclass_fields__]
 
 
-def _filtered(query: object, which: MachineFilter) -> Any:
-    found: Any = query
+def _filtered(query: object, scope: Scope, which: MachineFilter) -> Any:
+    # Where another filter says more than the account, its index is to be searched, and not the account's.
+    says_more = which.instance_id or which.ip or which.cluster_name or which.statuses
+    found: Any = scope.narrowed(query, InstanceRow.account_id + 0 if says_more else InstanceRow.account_id)
     if which.account_key:
         found = found.where(InstanceRow.account_key == which.account_key)
     if which.instance_id:

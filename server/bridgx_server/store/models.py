@@ -367,6 +367,79 @@ class RequestRow(_Table):
         indexes = ((("caller", "request_id", "operation"), True), (("created_at",), False))
 
 
+class TokenRow(_Table):
+    """A bearer token that was given out here, as the SHA-256 of it.
+
+    ``held_name`` is the name while the token may be used, and NULL once it was revoked or has expired, so that a name belongs
+    to one living token. Without ``all_accounts`` its accounts are rows of their own.
+    """
+
+    id = AutoField()
+    name = CharField(max_length=128)
+    held_name = CharField(max_length=128, null=True, unique=True)
+    digest = CharField(max_length=64, unique=True)
+    role = CharField(max_length=16)
+    all_accounts = BooleanField()
+    created_at = BigIntegerField()
+    created_by = CharField(max_length=128)
+    expires_at = BigIntegerField()
+    revoked_at = BigIntegerField(default=0)
+    last_used_at = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "tokens"
+
+
+class TokenAccountRow(_Table):
+    """A cloud account that a token is good for, by name: it need not be registered."""
+
+    id = AutoField()
+    token_id = IntegerField()
+    provider = CharField(max_length=32)
+    access_key = CharField(max_length=128)
+
+    class Meta:
+        table_name = "token_accounts"
+        indexes = ((("token_id", "provider", "access_key"), True),)
+
+
+class AuditRow(_Table):
+    """One change, or one refusal of it. Rows are only ever added; the database refuses anything else.
+
+    ``account_id`` is NULL where no registered account is concerned. ``address`` is where the caller is, ``proxy`` the Envoy that
+    said so; ``request_id`` that of the call.
+    """
+
+    id = BigAutoField()
+    at = BigIntegerField()
+    actor = CharField(max_length=128)
+    actor_kind = CharField(max_length=16)
+    actor_key = CharField(max_length=128)
+    operation = CharField(max_length=64)
+    resource_kind = CharField(max_length=32)
+    resource = CharField(max_length=256)
+    provider = CharField(max_length=32)
+    account_id = IntegerField(null=True)
+    account_key = CharField(max_length=128)
+    outcome = CharField(max_length=64)
+    message = TextField()
+    address = CharField(max_length=64)
+    proxy = CharField(max_length=64)
+    request_id = CharField(max_length=64)
+    detail_json = TextField()
+
+    class Meta:
+        table_name = "audit"
+        indexes = (
+            (("account_id", "id"), False),
+            (("actor", "id"), False),
+            (("operation", "id"), False),
+            (("resource", "id"), False),
+            (("outcome", "id"), False),
+            (("at",), False),
+        )
+
+
 TABLES: tuple[type[Model], ...] = (
     AccountRow,
     ClusterRow,
@@ -380,4 +453,7 @@ TABLES: tuple[type[Model], ...] = (
     InstallationRow,
     OrphanRow,
     RequestRow,
+    TokenRow,
+    TokenAccountRow,
+    AuditRow,
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bridgx_server.errors import NotFound
 from bridgx_server.providers import base
+from bridgx_server.store import audit
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import SecurityGroupRow, SubnetRow, VpcRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import AccountName, Scope
 
 
 @dataclass(frozen=True)
@@ -72,20 +75,27 @@ def add_vpc(store: Store, account: Account, region_id: str, vpc_id: str, name: s
                 created_at=store.now(),
                 created_by=caller,
             )
+            audit.changed(store, audit.of_account("vpc", vpc_id, account.id))
 
 
-def get_vpc(store: Store, vpc_id: str) -> StoredVpc:
+def get_vpc(store: Store, scope: Scope, vpc_id: str) -> StoredVpc:
     """The VPC; raises NotFound."""
+    query = scope.narrowed(VpcRow.select().where(VpcRow.vpc_id == vpc_id), VpcRow.account_id)
     with store.connection():
-        row = VpcRow.get_or_none(VpcRow.vpc_id == vpc_id)
+        row = query.order_by(VpcRow.id).first()
         if row is None:
             raise NotFound("vpc", vpc_id)
-        return _vpc(row, _subnets_of([vpc_id]))
+        return _vpc(row, _subnets_of([row]))
 
 
-def page_vpcs(store: Store, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
+def own_scope(account: Account) -> Scope:
+    """What belongs to one account."""
+    return Scope.of([AccountName(account.provider, account.access_key)])
+
+
+def page_vpcs(store: Store, scope: Scope, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
     """The VPCs that pass the filters that are given, newest first."""
-    query = VpcRow.select()
+    query = scope.narrowed(VpcRow.select(), VpcRow.account_id)
     if provider:
         query = query.where(VpcRow.provider == provider)
     if region_id:
@@ -95,7 +105,7 @@ def page_vpcs(store: Store, provider: str, region_id: str, name: str, wanted: Pa
     with store.connection():
         total = query.count()
         rows = list(query.order_by(VpcRow.id.desc()).paginate(wanted.number, wanted.size))
-        subnets = _subnets_of([row.vpc_id for row in rows])
+        subnets = _subnets_of(rows)
     return Page([_vpc(row, subnets) for row in rows], wanted.number, wanted.size, total)
 
 
@@ -113,6 +123,7 @@ def remove_vpc(store: Store, vpc_id: str, account_id: int) -> None:
     """Forgets a VPC."""
     with store.transaction():
         VpcRow.delete().where((VpcRow.vpc_id == vpc_id) & (VpcRow.account_id == account_id)).execute()
+        audit.changed(store, audit.of_account("vpc", vpc_id, account_id), outcome=audit.UNDONE)
 
 
 def add_subnet(store: Store, vpc: StoredVpc, subnet_id: str, zone_id: str, name: str, cidr: str, caller: str) -> None:
@@ -133,17 +144,19 @@ def add_subnet(store: Store, vpc: StoredVpc, subnet_id: str, zone_id: str, name:
                 created_at=store.now(),
                 created_by=caller,
             )
+            audit.changed(store, audit.of_account("subnet", subnet_id, vpc.account_id))
 
 
-def subnets_of(store: Store, vpc_id: str) -> list[StoredSubnet]:
+def subnets_of(store: Store, vpc: StoredVpc) -> list[StoredSubnet]:
     """All subnets of a VPC that were made here."""
+    query = SubnetRow.select().where((SubnetRow.vpc_id == vpc.vpc_id) & (SubnetRow.account_id == vpc.account_id))
     with store.connection():
-        return [_subnet(row) for row in SubnetRow.select().where(SubnetRow.vpc_id == vpc_id).order_by(SubnetRow.id)]
+        return [_subnet(row) for row in query.order_by(SubnetRow.id)]
 
 
-def page_subnets(store: Store, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
+def page_subnets(store: Store, scope: Scope, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
     """The subnets of a VPC, newest first."""
-    query = SubnetRow.select().where(SubnetRow.vpc_id == vpc_id)
+    query = scope.narrowed(SubnetRow.select().where(SubnetRow.vpc_id == vpc_id), SubnetRow.account_id)
     if name:
         query = query.where(SubnetRow.name == name)
     with store.connection():
@@ -170,6 +183,7 @@ def remove_subnet(store: Store, subnet_id: str, account_id: int) -> None:
     """Forgets a subnet."""
     with store.transaction():
         SubnetRow.delete().where((SubnetRow.subnet_id == subnet_id) & (SubnetRow.account_id == account_id)).execute()
+        audit.changed(store, audit.of_account("subnet", subnet_id, account_id), outcome=audit.UNDONE)
 
 
 def add_group(
@@ -196,11 +210,15 @@ def add_group(
                 created_at=store.now(),
                 created_by=caller,
             )
+            audit.changed(store, audit.of_account("security_group", group_id, vpc.account_id))
 
 
-def page_groups(store: Store, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
+def page_groups(
+    store: Store, scope: Scope, vpc_id: str, region_id: str, name: str, wanted: PageOf
+) -> Page[StoredGroup]:
     """The security groups of a VPC, newest first."""
     query = SecurityGroupRow.select().where(SecurityGroupRow.vpc_id == vpc_id)
+    query = scope.narrowed(query, SecurityGroupRow.account_id)
     if region_id:
         query = query.where(SecurityGroupRow.region_id == region_id)
     if name:
@@ -220,30 +238,37 @@ def remove_group(store: Store, group_id: str, account_id: int) -> None:
         SecurityGroupRow.delete().where(
             (SecurityGroupRow.security_group_id == group_id) & (SecurityGroupRow.account_id == account_id)
         ).execute()
+        audit.changed(store, audit.of_account("security_group", group_id, account_id), outcome=audit.UNDONE)
 
 
-def names_of(store: Store, vpc_id: str, subnet_id: str, group_id: str) -> tuple[str, str, str]:
-    """The names of a VPC, a subnet and a security group; the id where the name is not known here."""
+def names_of(
+    store: Store, scope: Scope, account_id: int, vpc_id: str, subnet_id: str, group_id: str
+) -> tuple[str, str, str]:
+    """The names of an account's VPC, subnet and security group; the id where the name is not known here."""
+
+    def name(table: type[VpcRow | SubnetRow | SecurityGroupRow], column: Any, row_id: str) -> str:
+        query = table.select(table.name).where((column == row_id) & (table.account_id == account_id))
+        return str(scope.narrowed(query, table.account_id).scalar() or row_id)
+
     with store.connection():
-        vpc = VpcRow.get_or_none(VpcRow.vpc_id == vpc_id)
-        subnet = SubnetRow.get_or_none(SubnetRow.subnet_id == subnet_id)
-        group = SecurityGroupRow.get_or_none(SecurityGroupRow.security_group_id == group_id)
-    return (
-        vpc.name if vpc and vpc.name else vpc_id,
-        subnet.name if subnet and subnet.name else subnet_id,
-        group.name if group and group.name else group_id,
-    )
+        return (
+            name(VpcRow, VpcRow.vpc_id, vpc_id),
+            name(SubnetRow, SubnetRow.subnet_id, subnet_id),
+            name(SecurityGroupRow, SecurityGroupRow.security_group_id, group_id),
+        )
 
 
-def _subnets_of(vpc_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    query = SubnetRow.select(SubnetRow.vpc_id, SubnetRow.subnet_id).where(SubnetRow.vpc_id.in_(list(vpc_ids)))
-    for vpc_id, subnet_id in query.order_by(SubnetRow.id).tuples():
-        found[vpc_id] = (*found.get(vpc_id, ()), subnet_id)
+def _subnets_of(vpcs: Sequence[VpcRow]) -> Mapping[tuple[str, int], tuple[str, ...]]:
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    query = SubnetRow.select(SubnetRow.vpc_id, SubnetRow.account_id, SubnetRow.subnet_id)
+    query = query.where(SubnetRow.vpc_id.in_([vpc.vpc_id for vpc in vpcs]))
+    for vpc_id, account_id, subnet_id in query.order_by(SubnetRow.id).tuples():
+        # Two accounts may know one VPC, each with subnets of its own.
+        found[vpc_id, account_id] = (*found.get((vpc_id, account_id), ()), subnet_id)
     return found
 
 
-def _vpc(row: VpcRow, subnets: Mapping[str, tuple[str, ...]]) -> StoredVpc:
+def _vpc(row: VpcRow, subnets: Mapping[tuple[str, int], tuple[str, ...]]) -> StoredVpc:
     return StoredVpc(
         row.vpc_id,
         row.provider,
@@ -254,7 +279,7 @@ def _vpc(row: VpcRow, subnets: Mapping[str, tuple[str, ...]]) -> StoredVpc:
         row.cidr_block,
         row.status,
         row.created_at,
-        subnets.get(row.vpc_id, ()),
+        subnets.get((row.vpc_id, row.account_id), ()),
     )
 
 

@@ -12,11 +12,13 @@ from google.protobuf.descriptor import FileDescriptor
 
 from bridgx.v1 import (
     account_service_pb2,
+    audit_service_pb2,
     cluster_service_pb2,
     fee_service_pb2,
     instance_service_pb2,
     network_service_pb2,
     task_service_pb2,
+    token_service_pb2,
 )
 
 MAX_ATTEMPTS = 4  # of a safe call, the first included
@@ -26,11 +28,13 @@ MAX_MESSAGE = 32 * 1024 * 1024  # bytes; the longest catalogs are some MiB
 
 _FILES: Sequence[FileDescriptor] = (
     account_service_pb2.DESCRIPTOR,
+    audit_service_pb2.DESCRIPTOR,
     cluster_service_pb2.DESCRIPTOR,
     fee_service_pb2.DESCRIPTOR,
     instance_service_pb2.DESCRIPTOR,
     network_service_pb2.DESCRIPTOR,
     task_service_pb2.DESCRIPTOR,
+    token_service_pb2.DESCRIPTOR,
 )
 
 _Request = TypeVar("_Request")

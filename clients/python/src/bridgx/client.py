@@ -38,7 +38,7 @@ class Client:
     reads the reason out of it.
 
     Attributes:
-        accounts, clusters, fees, instances, networks, tasks: the stubs.
+        accounts, audit, clusters, fees, instances, networks, tasks, tokens: the stubs.
     """
 
     def __init__(
@@ -59,11 +59,13 @@ class Client:
         """
         self._channel = open_channel(address, token, timeout, credentials)
         self.accounts = v1.AccountServiceStub(self._channel)
+        self.audit = v1.AuditServiceStub(self._channel)
         self.clusters = v1.ClusterServiceStub(self._channel)
         self.fees = v1.FeeServiceStub(self._channel)
         self.instances = v1.InstanceServiceStub(self._channel)
         self.networks = v1.NetworkServiceStub(self._channel)
         self.tasks = v1.TaskServiceStub(self._channel)
+        self.tokens = v1.TokenServiceStub(self._channel)
 
     def close(self) -> None:
         """Closes the channel; calls under way are canceled."""
@@ -86,6 +88,15 @@ class Client:
             return answer.account_list, answer.pager
 
         return _rows(_copy(v1.ListAccountsRequest(), request), fetch)
+
+    def list_audit_records(self, request: v1.ListAuditRecordsRequest | None = None) -> Iterator[v1.AuditRecord]:
+        """Every row of the audit that matches, as `list_accounts` does."""
+
+        def fetch(page: v1.ListAuditRecordsRequest) -> tuple[Iterable[v1.AuditRecord], _Pager]:
+            answer = self.audit.ListAuditRecords(page)
+            return answer.audit_list, answer.pager
+
+        return _rows(_copy(v1.ListAuditRecordsRequest(), request), fetch)
 
     def list_clusters(self, request: v1.ListClustersRequest | None = None) -> Iterator[v1.Cluster]:
         """Every cluster that matches, as `list_accounts` does."""
@@ -149,6 +160,15 @@ class Client:
             return answer.instance_list, answer.pager
 
         return _rows(_copy(v1.ListUsageRequest(), request), fetch)
+
+    def list_tokens(self, request: v1.ListTokensRequest | None = None) -> Iterator[v1.Token]:
+        """Every token that was given out, as `list_accounts` does."""
+
+        def fetch(page: v1.ListTokensRequest) -> tuple[Iterable[v1.Token], _Pager]:
+            answer = self.tokens.ListTokens(page)
+            return answer.token_list, answer.pager
+
+        return _rows(_copy(v1.ListTokensRequest(), request), fetch)
 
     def wait_task(
         self,

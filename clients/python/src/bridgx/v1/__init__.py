@@ -14,6 +14,16 @@ from bridgx.v1.account_service_pb2_grpc import (
     AccountServiceStub,
     add_AccountServiceServicer_to_server,
 )
+from bridgx.v1.audit_service_pb2 import (
+    AuditRecord,
+    ListAuditRecordsRequest,
+    ListAuditRecordsResponse,
+)
+from bridgx.v1.audit_service_pb2_grpc import (
+    AuditServiceServicer,
+    AuditServiceStub,
+    add_AuditServiceServicer_to_server,
+)
 from bridgx.v1.cluster_service_pb2 import (
     ChargeConfig,
     Cluster,
@@ -127,11 +137,29 @@ from bridgx.v1.task_service_pb2_grpc import (
     TaskServiceStub,
     add_TaskServiceServicer_to_server,
 )
+from bridgx.v1.token_service_pb2 import (
+    CreateTokenRequest,
+    CreateTokenResponse,
+    ListTokensRequest,
+    ListTokensResponse,
+    RevokeTokenRequest,
+    RevokeTokenResponse,
+    Token,
+    TokenAccount,
+)
+from bridgx.v1.token_service_pb2_grpc import (
+    TokenServiceServicer,
+    TokenServiceStub,
+    add_TokenServiceServicer_to_server,
+)
 
 __all__ = [
     "Account",
     "AccountServiceServicer",
     "AccountServiceStub",
+    "AuditRecord",
+    "AuditServiceServicer",
+    "AuditServiceStub",
     "CancelTaskRequest",
     "CancelTaskResponse",
     "ChargeConfig",
@@ -150,6 +178,8 @@ __all__ = [
     "CreateSecurityGroupResponse",
     "CreateSubnetRequest",
     "CreateSubnetResponse",
+    "CreateTokenRequest",
+    "CreateTokenResponse",
     "CreateVpcRequest",
     "CreateVpcResponse",
     "DeleteAccountRequest",
@@ -180,6 +210,8 @@ __all__ = [
     "InstanceUsage",
     "ListAccountsRequest",
     "ListAccountsResponse",
+    "ListAuditRecordsRequest",
+    "ListAuditRecordsResponse",
     "ListClustersRequest",
     "ListClustersResponse",
     "ListImagesRequest",
@@ -196,6 +228,8 @@ __all__ = [
     "ListSubnetsResponse",
     "ListTasksRequest",
     "ListTasksResponse",
+    "ListTokensRequest",
+    "ListTokensResponse",
     "ListUsageRequest",
     "ListUsageResponse",
     "ListVpcsRequest",
@@ -208,6 +242,8 @@ __all__ = [
     "NetworkServiceStub",
     "Pager",
     "Region",
+    "RevokeTokenRequest",
+    "RevokeTokenResponse",
     "SecurityGroup",
     "SecurityGroupRule",
     "ShrinkClusterRequest",
@@ -218,14 +254,20 @@ __all__ = [
     "TaskDetail",
     "TaskServiceServicer",
     "TaskServiceStub",
+    "Token",
+    "TokenAccount",
+    "TokenServiceServicer",
+    "TokenServiceStub",
     "Vpc",
     "WatchTaskRequest",
     "WatchTaskResponse",
     "Zone",
     "add_AccountServiceServicer_to_server",
+    "add_AuditServiceServicer_to_server",
     "add_ClusterServiceServicer_to_server",
     "add_FeeServiceServicer_to_server",
     "add_InstanceServiceServicer_to_server",
     "add_NetworkServiceServicer_to_server",
     "add_TaskServiceServicer_to_server",
+    "add_TokenServiceServicer_to_server",
 ]

@@ -40,6 +40,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_METHOD_NOT_ALLOWED: _ClassVar[ErrorReason]
     ERROR_REASON_BODY_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_SERVER_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_ALREADY_EXISTS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_PARAM_INVALID: ErrorReason
 ERROR_REASON_TOKEN_INVALID: ErrorReason
@@ -71,6 +73,8 @@ ERROR_REASON_PATH_NOT_FOUND: ErrorReason
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason
 ERROR_REASON_BODY_TOO_LARGE: ErrorReason
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason
+ERROR_REASON_TOKEN_NOT_FOUND: ErrorReason
+ERROR_REASON_TOKEN_ALREADY_EXISTS: ErrorReason
 
 class ErrorDetails(_message.Message):
     __slots__ = ("error_info", "bad_request", "retry_info", "request_info")
