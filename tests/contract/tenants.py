@@ -10,7 +10,9 @@ from typing import Any
 
 import bridgx.v1 as pb
 import grpc
+import structlog
 from bridgx import Client, failure_of
+from bridgx_server import logs
 from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.server import Parts, Server
@@ -85,6 +87,7 @@ class World:
     store: Store
     control: ControlClient
     root: Client
+    log_file: Path
     stack: contextlib.ExitStack
 
     def client(self, token: str) -> Client:
@@ -161,6 +164,9 @@ def template_of(tenant: Tenant, name: str, **changes: Any) -> pb.CreateClusterRe
 def world(directory: Path, database_url: str = "", **settings: Any) -> Iterator[World]:
     """A server with a worker over two simulated clouds, and a caller who may do everything."""
     with contextlib.ExitStack() as stack:
+        log = stack.enter_context((directory / "server.log").open("a", encoding="utf-8"))
+        stack.callback(structlog.configure, **structlog.get_config())
+        logs.set_up("debug", "json", log)
         simulator = CloudSim.start(directory / "clouds", clouds=[CLOUD, OTHER_CLOUD])
         stack.callback(simulator.stop)
         control = ControlClient(simulator.control_url)
@@ -176,4 +182,4 @@ def world(directory: Path, database_url: str = "", **settings: Any) -> Iterator[
         stack.callback(server.stop)
         address = f"127.0.0.1:{server.port}"
         root = stack.enter_context(Client(address, "root-token", timeout=60))
-        yield World(address, store, control, root, stack)
+        yield World(address, store, control, root, directory / "server.log", stack)

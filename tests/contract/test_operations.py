@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -58,3 +59,9 @@ def test_without_a_known_token_no_rpc_answers(server: World, token: str) -> None
     for rpc, method in methods().items():
         code, reason, *_ = outcome(client, rpc, method.input_type._concrete_class())
         assert (code, reason) == ("StatusCode.UNAUTHENTICATED", "token_invalid"), rpc
+    told = [
+        line for line in map(json.loads, server.log_file.read_text().splitlines()) if line["event"] == "unauthenticated"
+    ]
+    assert {line["method"].removeprefix("/bridgx.v1.").replace("/", ".") for line in told} == set(methods())
+    assert all(line["peer"] and line["why"] for line in told)
+    assert not token or token not in server.log_file.read_text()
