@@ -13,7 +13,7 @@ from bridgx_server.scaling import faultpoints, outcome
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.send import send
-from bridgx_server.store import chunks, instances, tasks, watches
+from bridgx_server.store import audit, chunks, instances, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
@@ -117,6 +117,9 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
                     placement = Placement(chunk.placement, chunk.zone_id, chunk.subnet_id, chunk.instance_type)
                     chunks.plan(engine.store, task.id, tasks.EXPAND, [failed], placement, now, generation=1)
                     changes["moved"] = chunk.moved + failed
+                    cluster = audit.of_account("cluster", task.cluster_name, task.account_id)
+                    told = {"task_id": str(task.id), "machines": failed}
+                    audit.changed_by_worker(engine.store, lease.owner, "replace machines", cluster, told)
             chunks.update(chunk.id, **changes)
 
 

@@ -15,7 +15,7 @@ import structlog
 from bridgx_server.providers.base import Machine, MachineState
 from bridgx_server.scaling import faultpoints, tags
 from bridgx_server.scaling.engine import Engine
-from bridgx_server.store import chunks, instances, leases, orphans, tasks, watches
+from bridgx_server.store import audit, chunks, instances, leases, orphans, tasks, watches
 from bridgx_server.store.instances import Origin, Tended
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.watches import Watch
@@ -69,6 +69,7 @@ def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Report:
     with engine.store.transaction():
         leases.hold(engine.store, lease)
         adopted, unknown = _adopt(engine, watch, strangers)
+        _tell(engine, watch, lease, adopted, [machine.instance_id for machine in revived])
         _look_into(engine, watch, missing, revived)
         watches.wake(watch.account_id, watch.region_id, engine.now())
     engine.reach(faultpoints.RECONCILE_RECORDED)
@@ -133,6 +134,13 @@ def _adopt(engine: Engine, watch: Watch, strangers: list[Machine]) -> tuple[list
         adopted.append(machine.instance_id)
     orphans.forget(watch.account_id, watch.region_id, keep=unknown)
     return adopted, unknown
+
+
+def _tell(engine: Engine, watch: Watch, lease: Lease, adopted: list[str], revived: list[str]) -> None:
+    for what, ids in (("adopted", adopted), ("revived", revived)):
+        for instance_id in ids:
+            machine = audit.of_account("machine", instance_id, watch.account_id)
+            audit.changed_by_worker(engine.store, lease.owner, "reconcile", machine, {"what": what})
 
 
 def _look_into(engine: Engine, watch: Watch, missing: list[Tended], revived: list[Tended]) -> None:

@@ -125,6 +125,14 @@ def changed(
         one.written = True
 
 
+def changed_by_worker(
+    store: Store, owner: str, operation: str, resource: Resource, detail: Mapping[str, object]
+) -> None:
+    """Tells what a worker has changed that nobody asked for, inside the transaction that changes it."""
+    with change(Actor(f"worker {owner}", "worker"), operation):
+        changed(store, resource, detail=detail)
+
+
 def of_account(kind: str, name: str, account_id: int) -> Resource:
     """A resource of a registered account, inside the caller's transaction."""
     row = AccountRow.get_or_none(AccountRow.id == account_id)
