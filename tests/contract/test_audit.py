@@ -15,6 +15,7 @@ import pytest
 from bridgx import Client
 from bridgx_server.demo.system import Running
 from bridgx_server.interceptors.operations import OPERATIONS
+from bridgx_server.interceptors.origin import address_of
 from bridgx_server.providers.base import Credentials
 from bridgx_server.store import accounts, audit
 from bridgx_server.store.audit import Actor, AuditFilter, Resource
@@ -209,6 +210,28 @@ def test_a_tenant_reads_what_was_done_and_refused_in_its_accounts(furnished: tup
     assert all(row.account == tenant.account_key for row in tenant.operator.list_audit_records())
 
 
+def test_who_is_no_admin_reads_of_accounts_alone(furnished: tuple[World, Tenant]) -> None:
+    world, _ = furnished
+    world.token("told-to-admins", "viewer")
+    assert rows_of(world.root, "TokenService.CreateToken", resource="told-to-admins")
+    viewer = world.client("viewer-token")
+    assert not rows_of(viewer, "TokenService.CreateToken", resource="told-to-admins")
+    assert rows_of(viewer, "ClusterService.CreateCluster")
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:192.0.2.1:50000", "192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:50000", "2001:db8::1"),
+        ("ipv6:[::1]:50000", "::1"),
+        ("unix:/run/bridgx.sock", "unix:/run/bridgx.sock"),
+    ],
+)
+def test_where_a_peer_is(peer: str, address: str) -> None:
+    assert address_of(peer) == address
+
+
 def test_a_repetition_is_told_as_one(furnished: tuple[World, Tenant]) -> None:
     world, tenant = furnished
     request = pb.ExpandClusterRequest(cluster_name=tenant.cluster, task_name="x", count=1, request_id="twice-told")
@@ -329,7 +352,10 @@ def test_the_database_itself_refuses_to_change_what_was_told(store: Store) -> No
     for statement in statements:
         with pytest.raises(DatabaseError, match="append-only"), store.transaction():
             store.database.execute_sql(statement)
-    assert [row.actor for row in audit.page(store, EVERYTHING, AuditFilter(), PageOf.asked(1, 10)).rows] == ["alice"]
+    assert [
+        row.actor
+        for row in audit.page(store, EVERYTHING, AuditFilter(), PageOf.asked(1, 10), about_no_account=True).rows
+    ] == ["alice"]
 
 
 def test_filters_pages_and_scopes(store: Store) -> None:
@@ -344,7 +370,7 @@ def test_filters_pages_and_scopes(store: Store) -> None:
     tell(store, "bob", Resource("token", "ci"))
 
     def found(scope: Scope = EVERYTHING, number: int = 1, size: int = 10, **fields: Any) -> list[str]:
-        page = audit.page(store, scope, AuditFilter(**fields), PageOf.asked(number, size))
+        page = audit.page(store, scope, AuditFilter(**fields), PageOf.asked(number, size), about_no_account=True)
         return [row.resource for row in page.rows]
 
     assert found() == ["ci", "7", "web-2", "web-1", "web-0"]
@@ -365,7 +391,7 @@ def test_filters_pages_and_scopes(store: Store) -> None:
 def test_whatever_a_caller_calls_things_fits_into_a_row(store: Store) -> None:
     for name in ("x" * 5000, "nul \x00 and \n line", "混 😀 \ud7ff", ""):
         tell(store, name, Resource("cluster", name))
-    rows = audit.page(store, EVERYTHING, AuditFilter(), PageOf.asked(1, 10)).rows
+    rows = audit.page(store, EVERYTHING, AuditFilter(), PageOf.asked(1, 10), about_no_account=True).rows
     assert len(rows) == 4
     assert all("\n" not in row.resource and "\x00" not in row.resource for row in rows)
 

@@ -13,7 +13,9 @@ import grpc
 import pytest
 from bridgx import Client, failure_of
 from bridgx_server.cli import main
+from bridgx_server.demo.ports import free_port
 from bridgx_server.demo.system import Running
+from bridgx_server.edge import EnvoyProcess
 from bridgx_server.errors import TokenInvalid
 from bridgx_server.identities.directory import REMEMBERED, Directory
 from bridgx_server.server import Parts, Server
@@ -162,6 +164,19 @@ def test_a_watch_ends_when_its_token_expires(server: World) -> None:
     assert _watched(server, client, open_) == "token_invalid"
     assert refused(client.clusters.ListClusters, pb.ListClustersRequest()) == "token_invalid"
     assert server.token("short-lived", "viewer").token_id  # an expired token no longer holds its name
+
+
+def test_over_rest_a_watch_ends_too(server: World, tmp_path: Path) -> None:
+    token, task_id = server.token("rest-watcher", "viewer"), _endless_task(server)
+    grpc_port = int(server.address.rpartition(":")[2])
+    with EnvoyProcess(grpc_port, free_port(), free_port(), tmp_path) as envoy:
+        mine = Api(f"http://127.0.0.1:{envoy.rest_port}", token.token)
+        with mine.client.stream("GET", "task/watch", params={"task_id": task_id}) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("data:")
+            server.root.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=token.token_id))
+            assert not [line for line in lines if "FINISHED" in line]  # to its end
+        assert mine.refused("task/watch", task_id=task_id)["msg"] == "token_invalid"
 
 
 class _another_server(ExitStack):

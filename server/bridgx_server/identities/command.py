@@ -142,7 +142,7 @@ def audit_command(
     which = AuditFilter(actor=caller, operation=operation, resource=resource, outcome=outcome)
     number, left = 1, rows
     while left > 0:
-        page = audit.page(store, EVERYTHING, which, PageOf.asked(number, 50))
+        page = audit.page(store, EVERYTHING, which, PageOf.asked(number, 50), about_no_account=True)
         for row in page.rows[:left]:
             click.echo(
                 f"{_time(row.at)} {row.outcome:18} {row.actor} ({row.actor_kind}) {row.operation} "

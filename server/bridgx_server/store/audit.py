@@ -154,9 +154,14 @@ def located(store: Store, scope: Scope, request: Mapping[str, object], resource:
     return resource if row is None else Resource(resource.kind, resource.name, row.provider, row.id, row.access_key)
 
 
-def page(store: Store, scope: Scope, which: AuditFilter, wanted: PageOf) -> Page[Record]:
-    """The rows that pass the filters, newest first. Rows about no account are seen by those alone who see every account."""
+def page(store: Store, scope: Scope, which: AuditFilter, wanted: PageOf, *, about_no_account: bool) -> Page[Record]:
+    """The rows that pass the filters, newest first.
+
+    ``about_no_account``: whether to show, to those who see every account, also rows that are about none, such as tokens.
+    """
     query = scope.narrowed(AuditRow.select(), AuditRow.account_id)
+    if not about_no_account:
+        query = query.where(AuditRow.account_id.is_null(False))
     for column, value in (
         (AuditRow.actor, which.actor),
         (AuditRow.operation, which.operation),

@@ -49,8 +49,8 @@ class AuditServiceServicer:
     """
 
     def ListAuditRecords(self, request, context):
-        """Returns rows, newest first: of the caller's accounts for a caller of some, and for one of all accounts also those that
-        are about no account, such as tokens.
+        """Returns rows, newest first, about the caller's accounts; to an admin of all accounts also those that are about none, such
+        as tokens.
         Errors: param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -36,8 +36,8 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditRecordsRequest, _audit_service_pb2.ListAuditRecordsResponse]
-    """Returns rows, newest first: of the caller's accounts for a caller of some, and for one of all accounts also those that
-    are about no account, such as tokens.
+    """Returns rows, newest first, about the caller's accounts; to an admin of all accounts also those that are about none, such
+    as tokens.
     Errors: param_invalid.
     """
 
@@ -49,8 +49,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAuditRecords: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditRecordsRequest, _audit_service_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
-    """Returns rows, newest first: of the caller's accounts for a caller of some, and for one of all accounts also those that
-    are about no account, such as tokens.
+    """Returns rows, newest first, about the caller's accounts; to an admin of all accounts also those that are about none, such
+    as tokens.
     Errors: param_invalid.
     """
 
@@ -65,8 +65,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.ListAuditRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.ListAuditRecordsResponse, _abc.Awaitable[_audit_service_pb2.ListAuditRecordsResponse]]:
-        """Returns rows, newest first: of the caller's accounts for a caller of some, and for one of all accounts also those that
-        are about no account, such as tokens.
+        """Returns rows, newest first, about the caller's accounts; to an admin of all accounts also those that are about none, such
+        as tokens.
         Errors: param_invalid.
         """
 
