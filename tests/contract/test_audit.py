@@ -41,6 +41,7 @@ from contract.tenants import (
     world,
 )
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from peewee import DatabaseError
 
 numbers = itertools.count(1)
@@ -208,6 +209,14 @@ def test_a_tenant_reads_what_was_done_and_refused_in_its_accounts(furnished: tup
     assert (row.resource_kind, row.resource, row.account) == ("cluster", tenant.cluster, tenant.account_key)
     assert json.loads(row.detail) == {"cluster_name": tenant.cluster, "task_name": "x", "count": 10_000}
     assert all(row.account == tenant.account_key for row in tenant.operator.list_audit_records())
+
+
+@pytest.mark.parametrize("seconds", [-1, 2**62])
+def test_a_moment_beyond_all_calendars_is_refused_by_name(furnished: tuple[World, Tenant], seconds: int) -> None:
+    request = pb.ListAuditRecordsRequest(since=Timestamp(seconds=seconds))
+    code, _, _, field = outcome(furnished[0].root, "AuditService.ListAuditRecords", request)
+    assert code == "StatusCode.INVALID_ARGUMENT"
+    assert field.startswith("since")
 
 
 def test_who_is_no_admin_reads_of_accounts_alone(furnished: tuple[World, Tenant]) -> None:

@@ -117,7 +117,14 @@ def test_wrong_settings_are_named(tmp_path: Path) -> None:
         [sys.executable, "-m", "bridgx_server", "migrate"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "applied 0001_initial" in done.stdout
-    assert "no bearer tokens" in refused("serve", **key)
+    assert "bridgx token create" in refused("serve", **key)
+    assert "oidc_audience" in refused("serve", "--oidc-issuer", "https://login.example.net", **key)
+    missing = {
+        "BRIDGX_OIDC_ISSUER": "https://login.example.net",
+        "BRIDGX_OIDC_AUDIENCE": "x",
+        "BRIDGX_OIDC_JWKS_FILE": "none",
+    }
+    assert "keys cannot be read" in refused("serve", **missing, **key)
     assert "token 1 is not name:token" in refused("serve", BRIDGX_TOKENS="nameless", **key)
 
 

@@ -118,20 +118,14 @@ def _refuse_changes(dialect: str, db: Any) -> None:
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()"
         )
     else:
-        for verb in ("UPDATE", "DELETE"):
-            _mysql_trigger(db, verb)
-
-
-def _mysql_trigger(db: Any, verb: str) -> None:
-    try:
-        db.execute_sql(
-            f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-            f"FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{REFUSAL}'"
-        )
-    except OperationalError as error:
-        # A server with a binary log lets only its administrator make triggers; nothing here changes a row all the same.
-        if error.args[0] not in MAY_NOT_MAKE_TRIGGERS:
-            raise
-        log.warning(
-            "the database user may not make triggers, so the database itself does not keep the audit append-only"
-        )
+        try:
+            for verb in ("UPDATE", "DELETE"):
+                db.execute_sql(
+                    f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+                    f"FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{REFUSAL}'"
+                )
+        except OperationalError as error:
+            # A server with a binary log lets only its administrator make triggers; nothing here changes a row all the same.
+            if error.args[0] not in MAY_NOT_MAKE_TRIGGERS:
+                raise
+            log.warning("the database user may not make triggers, so the database does not refuse changes of the audit")

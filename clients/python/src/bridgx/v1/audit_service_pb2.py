@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62ridgx/v1/audit_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x03\n\x17ListAuditRecordsRequest\x12 \n\x06\x63\x61ller\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x06\x63\x61ller\x12%\n\toperation\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\toperation\x12-\n\rresource_kind\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 R\rresource_kind\x12$\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x08resource\x12!\n\x07outcome\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07outcome\x12\x30\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\x12\x30\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05until\x12)\n\x0bpage_number\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"z\n\x18ListAuditRecordsResponse\x12\x36\n\naudit_list\x18\x01 \x03(\x0b\x32\x16.bridgx.v1.AuditRecordR\naudit_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\xc1\x03\n\x0b\x41uditRecord\x12\x1a\n\x08\x61udit_id\x18\x01 \x01(\tR\x08\x61udit_id\x12*\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x02\x61t\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12 \n\x0b\x63\x61ller_kind\x18\x04 \x01(\tR\x0b\x63\x61ller_kind\x12\x1c\n\toperation\x18\x05 \x01(\tR\toperation\x12$\n\rresource_kind\x18\x06 \x01(\tR\rresource_kind\x12\x1a\n\x08resource\x18\x07 \x01(\tR\x08resource\x12\x1a\n\x08provider\x18\x08 \x01(\tR\x08provider\x12\x18\n\x07\x61\x63\x63ount\x18\t \x01(\tR\x07\x61\x63\x63ount\x12\x18\n\x07outcome\x18\n \x01(\tR\x07outcome\x12\x18\n\x07message\x18\x0b \x01(\tR\x07message\x12\x18\n\x07\x61\x64\x64ress\x18\x0c \x01(\tR\x07\x61\x64\x64ress\x12\x14\n\x05proxy\x18\r \x01(\tR\x05proxy\x12\x1e\n\nrequest_id\x18\x0e \x01(\tR\nrequest_id\x12\x16\n\x06\x64\x65tail\x18\x0f \x01(\tR\x06\x64\x65tail2\x87\x01\n\x0c\x41uditService\x12w\n\x10ListAuditRecords\x12\".bridgx.v1.ListAuditRecordsRequest\x1a#.bridgx.v1.ListAuditRecordsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/audit/listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62ridgx/v1/audit_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x03\n\x17ListAuditRecordsRequest\x12 \n\x06\x63\x61ller\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x06\x63\x61ller\x12%\n\toperation\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\toperation\x12-\n\rresource_kind\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 R\rresource_kind\x12$\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x08resource\x12!\n\x07outcome\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07outcome\x12\x43\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\x1a\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00R\x05since\x12\x43\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\x1a\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00R\x05until\x12)\n\x0bpage_number\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"z\n\x18ListAuditRecordsResponse\x12\x36\n\naudit_list\x18\x01 \x03(\x0b\x32\x16.bridgx.v1.AuditRecordR\naudit_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\xc1\x03\n\x0b\x41uditRecord\x12\x1a\n\x08\x61udit_id\x18\x01 \x01(\tR\x08\x61udit_id\x12*\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x02\x61t\x12\x16\n\x06\x63\x61ller\x18\x03 \x01(\tR\x06\x63\x61ller\x12 \n\x0b\x63\x61ller_kind\x18\x04 \x01(\tR\x0b\x63\x61ller_kind\x12\x1c\n\toperation\x18\x05 \x01(\tR\toperation\x12$\n\rresource_kind\x18\x06 \x01(\tR\rresource_kind\x12\x1a\n\x08resource\x18\x07 \x01(\tR\x08resource\x12\x1a\n\x08provider\x18\x08 \x01(\tR\x08provider\x12\x18\n\x07\x61\x63\x63ount\x18\t \x01(\tR\x07\x61\x63\x63ount\x12\x18\n\x07outcome\x18\n \x01(\tR\x07outcome\x12\x18\n\x07message\x18\x0b \x01(\tR\x07message\x12\x18\n\x07\x61\x64\x64ress\x18\x0c \x01(\tR\x07\x61\x64\x64ress\x12\x14\n\x05proxy\x18\r \x01(\tR\x05proxy\x12\x1e\n\nrequest_id\x18\x0e \x01(\tR\nrequest_id\x12\x16\n\x06\x64\x65tail\x18\x0f \x01(\tR\x06\x64\x65tail2\x87\x01\n\x0c\x41uditService\x12w\n\x10ListAuditRecords\x12\".bridgx.v1.ListAuditRecordsRequest\x1a#.bridgx.v1.ListAuditRecordsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/audit/listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['resource']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['outcome']._loaded_options = None
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['outcome']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['since']._loaded_options = None
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['since']._serialized_options = b'\272H\016\262\001\013\032\007\010\377\202\321\377\257\0072\000'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['until']._loaded_options = None
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['until']._serialized_options = b'\272H\016\262\001\013\032\007\010\377\202\321\377\257\0072\000'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_number']._loaded_options = None
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_number']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -52,11 +56,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditRecords']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditRecords']._serialized_options = b'\202\323\344\223\002\024\022\022/api/v1/audit/list'
   _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=161
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=561
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=563
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=685
-  _globals['_AUDITRECORD']._serialized_start=688
-  _globals['_AUDITRECORD']._serialized_end=1137
-  _globals['_AUDITSERVICE']._serialized_start=1140
-  _globals['_AUDITSERVICE']._serialized_end=1275
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=599
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=601
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=723
+  _globals['_AUDITRECORD']._serialized_start=726
+  _globals['_AUDITRECORD']._serialized_end=1175
+  _globals['_AUDITSERVICE']._serialized_start=1178
+  _globals['_AUDITSERVICE']._serialized_end=1313
 # @@protoc_insertion_point(module_scope)
