@@ -20,6 +20,7 @@ ELSEWHERE = {
     "audit": ("bridgx_server.identities.command", "audit_command"),
     "cloudsim": ("bridgx_server.cloudsim.command", "cloudsim_command"),
     "demo": ("bridgx_server.demo.command", "demo_command"),
+    "edge": ("bridgx_server.edge_command", "edge_command"),
     "token": ("bridgx_server.identities.command", "token_command"),
 }
 
@@ -27,8 +28,19 @@ ELSEWHERE = {
 API_ONLY = (
     "grpc_host",
     "grpc_port",
+    "tls_certificate",
+    "tls_key",
+    "tls_client_ca",
+    "tls_require_client_certificate",
+    "insecure_plaintext",
     "threads",
     "watches",
+    "watches_per_caller",
+    "watch_time",
+    "call_time",
+    "backlog",
+    "connections",
+    "connection_streams",
     "worker",
     "tokens",
     "tokens_file",
@@ -70,6 +82,7 @@ def serve(**flags: Any) -> None:
     from bridgx_server.identities.keys import KeysUnreadable
     from bridgx_server.server import Server, on_signals
     from bridgx_server.store import tokens
+    from bridgx_server.tls import TransportError
 
     parts = _parts(settings_of(flags))
     if not (parts.tokens or parts.settings.oidc_issuer or tokens.any_active(parts.store)):
@@ -84,7 +97,7 @@ def serve(**flags: Any) -> None:
         raise click.ClickException(f"the OIDC issuer's keys cannot be read: {error}") from None
     try:
         server.start()
-    except OSError as error:
+    except (OSError, TransportError) as error:
         raise click.ClickException(str(error)) from None
     ended.wait()
     server.stop()

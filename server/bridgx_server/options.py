@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings
 
 from bridgx_server.settings import Settings, default_text
 
@@ -14,18 +15,20 @@ if TYPE_CHECKING:
     from bridgx_server.store.database import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Kind = TypeVar("Kind", bound=BaseSettings)
 
 
-def settings_options(*without: str) -> Callable[[Command], Command]:
+def settings_options(*without: str, kind: type[BaseSettings] = Settings) -> Callable[[Command], Command]:
     """Adds a flag for every setting but those in ``without``. What is not given comes from the environment or the file."""
+    prefix = kind.model_config["env_prefix"]
 
     def decorate(command: Command) -> Command:
-        for name, field in reversed(Settings.model_fields.items()):
+        for name, field in reversed(kind.model_fields.items()):
             if name in without:
                 continue
             secret = isinstance(field.default, SecretStr)
-            text = f"{field.description} [{'environment only' if secret else 'env'} BRIDGX_{name.upper()}"
-            text += f"; default {default_text(name)}]"
+            text = f"{field.description} [{'environment only' if secret else 'env'} {prefix}{name.upper()}"
+            text += f"; default {default_text(name, kind)}]"
             if secret:
                 # A secret on a command line can be read by every user of the machine.
                 continue
@@ -41,9 +44,14 @@ def settings_options(*without: str) -> Callable[[Command], Command]:
 
 def settings_of(flags: dict[str, Any]) -> Settings:
     """The settings; raises click.ClickException that names every one that is wrong."""
+    return checked(Settings, flags)
+
+
+def checked(kind: type[Kind], flags: dict[str, Any]) -> Kind:
+    """Settings of any kind, as :func:`settings_of`."""
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        return kind(**given)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, row['loc'])) or 'settings'}: {row['msg']}" for row in error.errors()]
         raise click.ClickException("wrong settings: " + "; ".join(lines)) from None

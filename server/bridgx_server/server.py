@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from bridgx_server.identities.directory import Directory
 from bridgx_server.interceptors.audit import Audit
 from bridgx_server.interceptors.auth import Auth
+from bridgx_server.interceptors.deadlines import Deadlines
 from bridgx_server.interceptors.errors import Errors
 from bridgx_server.interceptors.origin import networks_of
 from bridgx_server.interceptors.roles import Roles
@@ -36,9 +37,12 @@ from bridgx_server.services.instance_service import InstanceService
 from bridgx_server.services.network_service import NetworkService
 from bridgx_server.services.task_service import TaskService
 from bridgx_server.services.token_service import TokenService
+from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.settings import Settings
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring
+from bridgx_server.tls import FreshTls
+from bridgx_server.transport import address_of, grpc_server_credentials, refuse_plaintext
 
 SERVICES = (
     "AccountService",
@@ -50,7 +54,9 @@ SERVICES = (
     "TaskService",
     "TokenService",
 )
-MESSAGE_LIMIT = 4 * 1024 * 1024  # bytes
+MESSAGE_LIMIT = 1024 * 1024  # bytes, of a request
+METADATA_LIMIT = 32 * 1024  # bytes of headers; the edge lets less through
+IDLE = 300  # seconds without a call after which a connection is closed
 BACKGROUND_THREADS = 4
 
 log = structlog.get_logger("bridgx.server")
@@ -85,19 +91,20 @@ class Server:
         clouds = parts.clouds()
         self._worker = parts.worker(clouds) if parts.settings.worker else None
         self._health = health.HealthServicer()
-        # A watch holds a thread for as long as it lasts, so watches have room of their own.
-        self._server = grpc.server(
-            ThreadPoolExecutor(parts.settings.threads + parts.settings.watches, thread_name_prefix="bridgx-call"),
-            interceptors=_interceptors(parts),
-            options=(
-                ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-                ("grpc.so_reuseport", 0),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-            ),
-        )
+        self._server = self._make_server(parts)
         self._add_services(parts, clouds)
         self.port = 0
+
+    def _make_server(self, parts: Parts) -> grpc.Server:
+        settings = parts.settings
+        # A watch holds a thread for as long as it lasts, so watches have room of their own.
+        threads = settings.threads + settings.watches
+        return grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix="bridgx-call"),
+            interceptors=_interceptors(parts),
+            options=_channel_options(settings),
+            maximum_concurrent_rpcs=threads + settings.backlog,
+        )
 
     def _add_services(self, parts: Parts, clouds: AccountClouds) -> None:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
@@ -113,17 +120,37 @@ class Server:
         pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)
         pb.add_NetworkServiceServicer_to_server(NetworkService(store, Networks(store, clouds, catalog)), self._server)
         pb.add_TaskServiceServicer_to_server(
-            TaskService(store, wake, self._stopping.is_set, watches=settings.watches), self._server
+            TaskService(
+                store,
+                wake,
+                self._stopping.is_set,
+                places=WatchPlaces(settings.watches, settings.watches_per_caller),
+                watch_time=settings.watch_time,
+            ),
+            self._server,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [f"bridgx.v1.{name}" for name in SERVICES]
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     def start(self) -> None:
-        """Listens. Raises OSError when the port is taken."""
-        address = f"{self._settings.grpc_host}:{self._settings.grpc_port}"
+        """Listens. Raises OSError when the port is taken, TransportError when TLS cannot be had or is missing."""
+        settings = self._settings
+        address = address_of(settings.grpc_host, settings.grpc_port)
+        tls = settings.tls()
+        refuse_plaintext(
+            settings.grpc_host,
+            tls=tls is not None,
+            allowed=settings.insecure_plaintext,
+            remedy="Set --tls-certificate and --tls-key",
+        )
+        credentials = grpc_server_credentials(FreshTls(tls)) if tls else None
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = (
+                self._server.add_secure_port(address, credentials)
+                if credentials
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError:
             self.port = 0
         if self.port == 0:
@@ -132,7 +159,7 @@ class Server:
         if self._worker:
             self._worker.start()
         self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        log.info("serving", address=f"{self._settings.grpc_host}:{self.port}", worker=self._worker is not None)
+        log.info("serving", address=address_of(settings.grpc_host, self.port), tls=bool(tls), worker=bool(self._worker))
 
     def stop(self) -> None:
         """Accepts nothing more, lets what is under way end, gives leases back."""
@@ -154,7 +181,29 @@ def _interceptors(parts: Parts) -> list[grpc.ServerInterceptor]:
     """From the outermost to the innermost: who calls is known before the audit begins, which sees every refusal."""
     directory = Directory(parts.store, parts.tokens, parts.settings.issuer())
     audit = Audit(parts.store, networks_of(parts.settings.trusted_proxies))
-    return [Telemetry(), Errors(), Auth(directory), audit, Roles(), Validation()]
+    # A stream that a client does not read cannot end itself.
+    deadlines = Deadlines(parts.settings.call_time, parts.settings.watch_time + 60)
+    return [Telemetry(), Errors(), deadlines, Auth(directory), audit, Roles(), Validation()]
+
+
+def _channel_options(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """What a connection may cost, in gRPC's own words."""
+    return (
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+        ("grpc.max_metadata_size", METADATA_LIMIT),
+        ("grpc.absolute_max_metadata_size", METADATA_LIMIT),
+        ("grpc.max_concurrent_streams", settings.connection_streams),
+        ("grpc.max_allowed_incoming_connections", settings.connections),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        # A peer that is gone is noticed; one that pings more often than every 10 s, thrice, is sent away.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.max_connection_idle_ms", IDLE * 1000),
+    )
 
 
 def on_signals() -> threading.Event:

@@ -19,10 +19,19 @@ from bridgx_server.providers.base import ProviderSettings
 from bridgx_server.providers.registry import ADAPTERS
 from bridgx_server.scaling.engine import EngineSettings
 from bridgx_server.store.secrets import Keyring, key_from_text
+from bridgx_server.tls import TlsFiles
 
 FILE_VARIABLE = "BRIDGX_SETTINGS_FILE"
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+def check_tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> None:
+    """Raises ValueError for half of a TLS."""
+    if (certificate is None) != (key is None):
+        raise ValueError("tls_certificate and tls_key go together: one of them is missing")
+    if client_ca is not None and certificate is None:
+        raise ValueError("tls_client_ca is of use with tls_certificate and tls_key alone")
 
 
 class Settings(BaseSettings):
@@ -35,8 +44,25 @@ class Settings(BaseSettings):
     )
     grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 chooses a free one.")
+    tls_certificate: Path | None = Field(None, description="PEM file: the gRPC server's certificate and its chain.")
+    tls_key: Path | None = Field(
+        None, description="PEM file: the key of that certificate. Both are read anew when they change."
+    )
+    tls_client_ca: Path | None = Field(None, description="PEM file: the CAs that clients' certificates must come from.")
+    tls_require_client_certificate: bool = Field(
+        True, description="With tls_client_ca: refuse clients without a certificate; else gRPC asks for none."
+    )
+    insecure_plaintext: bool = Field(
+        False, description="Listen beyond loopback without TLS, where everyone on the way reads tokens and secrets."
+    )
     threads: int = Field(32, ge=2, le=1024, description="Calls that are served at once, watches aside.")
     watches: int = Field(64, ge=1, le=1024, description="WatchTask streams that are served at once.")
+    watches_per_caller: int = Field(16, ge=1, le=1024, description="Of these, the most that one caller has.")
+    watch_time: Positive = Field(3600.0, description="Seconds after which a watch ends and has to be made anew.")
+    call_time: Positive = Field(120.0, description="Seconds after which a call is cut off, whatever its deadline.")
+    backlog: int = Field(256, ge=1, le=100_000, description="Calls that wait for a thread; further ones are refused.")
+    connections: int = Field(1024, ge=8, le=100_000, description="Connections to the gRPC server at once.")
+    connection_streams: int = Field(256, ge=8, le=10_000, description="Calls on one connection at once.")
     worker: bool = Field(True, description="Whether `bridgx serve` carries out tasks too.")
     tokens: SecretStr = Field(
         SecretStr(""),
@@ -136,6 +162,11 @@ class Settings(BaseSettings):
                 raise ValueError("exactly one of oidc_jwks_file and oidc_jwks_url is required with oidc_issuer")
         return self
 
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Settings:
+        check_tls(self.tls_certificate, self.tls_key, self.tls_client_ca)
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -150,6 +181,12 @@ class Settings(BaseSettings):
         file = os.environ.get(FILE_VARIABLE)
         sources = (init_settings, env_settings)
         return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+    def tls(self) -> TlsFiles | None:
+        """The files of the gRPC server's TLS, None where there is none."""
+        if self.tls_certificate is None:
+            return None
+        return TlsFiles(self.tls_certificate, self.tls_key, self.tls_client_ca, self.tls_require_client_certificate)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -234,9 +271,9 @@ class Settings(BaseSettings):
         )
 
 
-def default_text(name: str) -> str:
+def default_text(name: str, kind: type[BaseSettings] = Settings) -> str:
     """A setting's default, as help and documentation print it."""
-    default: Any = Settings.model_fields[name].default
+    default: Any = kind.model_fields[name].default
     if isinstance(default, SecretStr) or default is None or default == "":
         return "none"
     return str(default).lower() if isinstance(default, bool) else str(default)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,6 +11,7 @@ import grpc
 from bridgx_server.errors import BridgXError, NotFound
 from bridgx_server.interceptors.caller import (
     check_caller,
+    current_caller,
     current_idempotency_key,
     current_identity,
     current_scope,
@@ -20,6 +20,7 @@ from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
 from bridgx_server.scaling.tasks import ChunkView, TaskView
 from bridgx_server.services.messages import moment, pager
+from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.store import listing
 from bridgx_server.store.database import Store
 from bridgx_server.store.listing import TaskLine
@@ -35,15 +36,20 @@ class TaskService(pb.TaskServiceServicer):
         store: Store,
         wake_worker: Callable[[], None],
         stopping: Callable[[], bool],
-        watches: int = 64,
+        places: WatchPlaces,
+        watch_time: float,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``wake_worker`` is called when there is new work; ``stopping`` ends the watches; ``watches`` run at once."""
+        """``wake_worker`` is called when there is new work; ``stopping`` ends the watches, which have ``places`` and last
+        ``watch_time`` seconds at most."""
         self._store = store
         self._wake_worker = wake_worker
         self._stopping = stopping
+        self._places = places
+        self._watch_time = watch_time
         self._sleep = sleep
-        self._places = threading.BoundedSemaphore(watches)
+        self._clock = clock
 
     def ExpandCluster(
         self, request: pb.ExpandClusterRequest, context: grpc.ServicerContext
@@ -102,15 +108,12 @@ class TaskService(pb.TaskServiceServicer):
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 
     def WatchTask(self, request: pb.WatchTaskRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
-        if not self._places.acquire(blocking=False):
-            raise BridgXError("throttled", "too many tasks are being watched; try again, or ask with GetTask")
-        try:
+        with self._places.place(current_caller()):
             yield from self._states(_number(request.task_id), context)
-        finally:
-            self._places.release()
 
     def _states(self, task_id: int, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
         sent, silent = None, 0.0
+        until = self._clock() + self._watch_time
         while context.is_active() and not self._stopping():
             check_caller()
             state = _state(tasks.describe(self._store, current_scope(), task_id))
@@ -120,6 +123,8 @@ class TaskService(pb.TaskServiceServicer):
                 sent, silent = state, 0.0
             if state.phase == "FINISHED":
                 return
+            if self._clock() >= until:
+                raise BridgXError("deadline_exceeded", f"a watch lasts {self._watch_time:g} s at most; watch again")
             self._sleep(WATCH_PAUSE)
 
     def _submitted(
