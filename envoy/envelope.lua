@@ -42,6 +42,27 @@ ROUTES = {
 }
 -- routes: end
 
+-- Generated too: the gRPC calls that answer with a stream, which may last.
+-- streams: begin
+STREAMS = {
+  ["/bridgx.v1.TaskService/WatchTask"] = true,
+}
+-- streams: end
+
+-- The description of this API, which the route answers with; no token is needed.
+local DOCUMENT = "/api/v1/openapi.json"
+
+local BODY_LIMIT = 1048576  -- bytes, of a request; the buffer filter counts those that do not say their length
+
+-- What a call may take that does not say so itself, as gRPC writes it. The route gives up a little later.
+local DEADLINE = "60S"
+
+-- What Envoy says in a word, in words.
+local PLAIN = {
+  local_rate_limited = "too many requests from this address: wait as the header retry-after says, and send fewer",
+  ["envoy overloaded"] = "the edge has more to do than it can hold: wait, and try again",
+}
+
 -- Where an answer carries no reason of its own: what the HTTP status means, as {msg, google.rpc.Code}.
 local STATUSES = {
   [400] = {"param_invalid", 3},
@@ -93,7 +114,7 @@ local function status_of(body, code)
   if begins(body, '{"code":') or begins(body, '{"message":') then
     return body
   end
-  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(body))
+  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or body))
 end
 
 -- Quotes inside JSON strings are escaped, so these patterns match keys only.
@@ -113,11 +134,16 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   if begins(headers:get("content-type"), "application/grpc") then
     metadata:set("bridgx", "grpc", true)
+    local call = headers:get(":path")
+    if begins(call, "/bridgx.") and not STREAMS[call] and headers:get("grpc-timeout") == nil then
+      headers:replace("grpc-timeout", DEADLINE)
+    end
     return
   end
+  headers:remove("grpc-timeout")
   metadata:set("bridgx", "bodiless", headers:get(":method") == "HEAD")
-  local path = headers:get(":path"):match("^[^?#]*")
-  local methods = ROUTES[path]
+  local path = (headers:get(":path") or ""):match("^[^?#]*")
+  local methods = path == DOCUMENT and {GET = true} or ROUTES[path]
   if methods == nil then
     handle:respond({[":status"] = "404"}, "no operation has the path " .. path)
     return
@@ -133,8 +159,15 @@ function envoy_on_request(handle)
     handle:respond({[":status"] = "405", ["allow"] = names}, path .. " takes " .. names)
     return
   end
-  if data ~= STREAM then
+  if tonumber(headers:get("content-length") or "0") > BODY_LIMIT then
+    handle:respond({[":status"] = "413"}, "the body is longer than " .. BODY_LIMIT .. " bytes")
+    return
+  end
+  if path == DOCUMENT then
+    metadata:set("bridgx", "document", true)
+  elseif data ~= STREAM then
     metadata:set("bridgx", "data", data)
+    headers:replace("grpc-timeout", DEADLINE)
   end
 end
 
@@ -148,6 +181,9 @@ function envoy_on_response(handle)
     headers:remove(name)
   end
   local code = tonumber(headers:get(":status"))
+  if code == 200 and known.document then
+    return
+  end
   if code == 200 and known.data == nil then
     headers:replace("content-type", "text/event-stream")
     headers:replace("cache-control", "no-cache")

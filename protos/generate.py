@@ -1,4 +1,4 @@
-"""Generates everything that comes from the protos: the Python stubs, and what Envoy reads.
+"""Generates everything that comes from the protos: the Python stubs, what Envoy reads, and the OpenAPI document.
 
 `make generate` writes into this checkout. The output depends on the protos and on the pinned versions of
 grpcio-tools and mypy-protobuf alone, so that a test can tell when what is committed is stale.
@@ -10,12 +10,13 @@ protovalidate distribution, whose Python package has no .proto file.
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import google.api
 from google.api import annotations_pb2
@@ -30,8 +31,6 @@ PYTHON = Path("clients/python/src")
 ENVOY = Path("envoy")
 
 _VALIDATE = "buf/validate/validate.proto"
-_ROUTES_BEGIN = "-- routes: begin\n"
-_ROUTES_END = "-- routes: end\n"
 _HTTP_METHODS = ("get", "put", "post", "delete", "patch")
 
 
@@ -174,11 +173,61 @@ def _package(image: descriptor_pb2.FileDescriptorSet) -> str:
 def _write_envoy(root: Path, image: descriptor_pb2.FileDescriptorSet) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / "bridgx.binpb").write_bytes(_without_response_body(image).SerializeToString(deterministic=True))
+    table = routes(image)
+    streams = _streams(image)
     script = (REPOSITORY / ENVOY / "envelope.lua").read_text(encoding="utf-8")
-    before, rest = script.split(_ROUTES_BEGIN)
-    _, after = rest.split(_ROUTES_END)
-    (root / "envelope.lua").write_text(
-        before + _ROUTES_BEGIN + _lua_table(routes(image)) + _ROUTES_END + after, encoding="utf-8"
+    script = _between(script, "-- routes", lambda _: _lua_table(table))
+    script = _between(script, "-- streams", lambda _: _lua_streams(streams))
+    (root / "envelope.lua").write_text(script, encoding="utf-8")
+    config = (REPOSITORY / ENVOY / "envoy.yaml").read_text(encoding="utf-8")
+    config = _between(config, "# services", lambda indent: _yaml_services(image, indent))
+    config = _between(config, "# streams", lambda indent: _yaml_streams(streams, indent))
+    (root / "envoy.yaml").write_text(config, encoding="utf-8")
+    _sibling("openapi").write(root / "openapi.json", image, table)
+
+
+def _between(text: str, name: str, make: Callable[[str], str]) -> str:
+    """The text with what stands between the marks of that name made anew, with the indent that they have."""
+    before, rest = text.split(f"{name}: begin\n")
+    _, after = rest.split(f"{name}: end\n")
+    indent = before.rpartition("\n")[2]
+    return f"{before}{name}: begin\n{make(indent)}{indent}{name}: end\n{after}"
+
+
+def _sibling(name: str) -> Any:
+    # That of this folder, whichever checkout it is of: a test compares two.
+    for known in ("openapi", "openapi_schema"):
+        sys.modules.pop(known, None)
+    sys.path.insert(0, str(PROTOS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(PROTOS))
+
+
+def _streams(image: descriptor_pb2.FileDescriptorSet) -> list[str]:
+    return sorted(
+        f"/{file.package}.{service.name}/{method.name}"
+        for file in image.file
+        for service in file.service
+        for method in service.method
+        if method.server_streaming
+    )
+
+
+def _lua_streams(streams: Sequence[str]) -> str:
+    return "\n".join(["STREAMS = {", *(f"  [{_quoted(path)}] = true," for path in streams), "}", ""])
+
+
+def _yaml_services(image: descriptor_pb2.FileDescriptorSet, indent: str) -> str:
+    names = sorted(f"{file.package}.{service.name}" for file in image.file for service in file.service)
+    return "".join([f"{indent}services:\n", *(f"{indent}  - {name}\n" for name in names)])
+
+
+def _yaml_streams(streams: Sequence[str], indent: str) -> str:
+    return "".join(
+        f"{indent}- match: {{path: {path}}}\n{indent}  route: {{cluster: bridgx, timeout: 0s, idle_timeout: 75s}}\n"
+        for path in streams
     )
 
 
