@@ -87,10 +87,46 @@ local STATUSES = {
 -- Headers of gRPC that mean nothing to a REST client (grpc-status stays: the access log reads it).
 local GRPC_HEADERS = {"grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding"}
 
+-- The well-formed sequences of UTF-8.
+local UTF8 = {
+  "^[%z\1-\127]+",
+  "^[\194-\223][\128-\191]",
+  "^\224[\160-\191][\128-\191]",
+  "^[\225-\236\238\239][\128-\191][\128-\191]",
+  "^\237[\128-\159][\128-\191]",
+  "^\240[\144-\191][\128-\191][\128-\191]",
+  "^[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "^\244[\128-\143][\128-\191][\128-\191]",
+}
+
 local ESCAPES = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
 
+-- What of a text is UTF-8, with a replacement character for each byte that is not: JSON has no other letters.
+local function utf8_of(text)
+  if not text:find("[\128-\255]") then
+    return text
+  end
+  local pieces, at = {}, 1
+  while at <= #text do
+    local length = 1
+    for _, form in ipairs(UTF8) do
+      local found = text:match(form, at)
+      if found then
+        length = #found
+        table.insert(pieces, found)
+        break
+      end
+    end
+    if length == 1 and text:byte(at) > 127 then
+      table.insert(pieces, "\239\191\189")
+    end
+    at = at + length
+  end
+  return table.concat(pieces)
+end
+
 local function quoted(text)
-  return '"' .. text:gsub('[%c"\\]', function(c) return ESCAPES[c] or string.format("\\u%04x", c:byte()) end) .. '"'
+  return '"' .. utf8_of(text):gsub('[%c"\\]', function(c) return ESCAPES[c] or string.format("\\u%04x", c:byte()) end) .. '"'
 end
 
 local function begins(text, prefix)

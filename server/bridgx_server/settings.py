@@ -60,9 +60,9 @@ class Settings(BaseSettings):
     watches_per_caller: int = Field(16, ge=1, le=1024, description="Of these, the most that one caller has.")
     watch_time: Positive = Field(3600.0, description="Seconds after which a watch ends and has to be made anew.")
     call_time: Positive = Field(120.0, description="Seconds after which a call is cut off, whatever its deadline.")
-    backlog: int = Field(256, ge=1, le=100_000, description="Calls that wait for a thread; further ones are refused.")
+    backlog: int = Field(4000, ge=1, le=100_000, description="Calls that wait for a thread; further ones are refused.")
     connections: int = Field(1024, ge=8, le=100_000, description="Connections to the gRPC server at once.")
-    connection_streams: int = Field(256, ge=8, le=10_000, description="Calls on one connection at once.")
+    connection_streams: int = Field(512, ge=8, le=10_000, description="Calls on one connection at once.")
     worker: bool = Field(True, description="Whether `bridgx serve` carries out tasks too.")
     tokens: SecretStr = Field(
         SecretStr(""),

@@ -109,7 +109,8 @@ class Fees(pb.FeeServiceServicer):
 class Edge:
     """Envoy with the canned server behind it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **edge: Any) -> None:
+        """``edge``: what :class:`EnvoyProcess` takes by name."""
         self.clusters = Clusters()
         self.server = grpc.server(ThreadPoolExecutor(8))
         pb.add_ClusterServiceServicer_to_server(self.clusters, self.server)
@@ -117,7 +118,7 @@ class Edge:
         pb.add_TaskServiceServicer_to_server(Tasks(), self.server)
         pb.add_FeeServiceServicer_to_server(Fees(), self.server)
         self.grpc_port = self.server.add_insecure_port("127.0.0.1:0")
-        self.envoy = EnvoyProcess(self.grpc_port, free_port(), free_port(), directory)
+        self.envoy = EnvoyProcess(self.grpc_port, free_port(), free_port(), directory, **edge)
         self.address = f"127.0.0.1:{self.envoy.rest_port}"
         self.url = f"http://{self.address}"
 

@@ -74,6 +74,12 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._forgotten = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many it keeps in mind, a few of the forgotten among them."""
+        with self._changed:
+            return len(self._waiting)
+
     def after(self, seconds: float, act: Callable[[], object]) -> Watched:
         """Calls ``act`` in ``seconds``, unless :meth:`forget` comes first."""
         watched = Watched(self._clock() + seconds, next(self._numbers), act)
