@@ -10,10 +10,11 @@ import httpx
 import pytest
 from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.demo.system import TOKEN, Running, running
+from contract.openapi import conforms
 
 
 class Api:
-    """REST over real Envoy. Every answer is checked to be the envelope."""
+    """REST over real Envoy. Every answer is checked to be the envelope, and what the OpenAPI document says of it."""
 
     def __init__(self, url: str, token: str = TOKEN) -> None:
         self.client = httpx.Client(
@@ -29,6 +30,7 @@ class Api:
     def refused(self, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
         """The whole envelope of a call that must fail."""
         answer = self.client.get(path, params=query) if body is None else self.client.post(path, json=body)
+        conforms(answer)
         envelope: dict[str, Any] = answer.json()
         assert set(envelope) == {"code", "msg", "data", "error"}
         assert envelope["code"] == answer.status_code >= 400
@@ -39,6 +41,7 @@ class Api:
     def data(answer: httpx.Response) -> Any:
         envelope = answer.json()
         assert answer.status_code == 200, envelope
+        conforms(answer)
         assert set(envelope) == {"code", "msg", "data"}
         assert (envelope["code"], envelope["msg"]) == (200, "success")
         return envelope["data"]
