@@ -165,6 +165,26 @@ local function retry_after_of(status)
   return seconds and tostring(math.ceil(tonumber(seconds)))
 end
 
+-- HTTP allows names and values of headers that gRPC does not, and gRPC's own headers are none of a REST client's business:
+-- they go no further. A key that makes a retry safe must not get lost so: what is wrong with it is returned.
+local function drop_what_grpc_cannot_carry(headers)
+  local dropped = {}
+  for name, value in pairs(headers) do
+    if name:sub(1, 1) ~= ":" then
+      local carried = name:match("^[a-z0-9_.-]+$") and value:match("^[\32-\126]*$")
+      if not carried or begins(name, "grpc-") or name:match("-bin$") then
+        table.insert(dropped, name)
+      end
+    end
+  end
+  for _, name in ipairs(dropped) do
+    headers:remove(name)
+    if name == "idempotency-key" then
+      return "Idempotency-Key: must have at most 64 characters of letters, digits and ._:-"
+    end
+  end
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local metadata = handle:streamInfo():dynamicMetadata()
@@ -176,7 +196,11 @@ function envoy_on_request(handle)
     end
     return
   end
-  headers:remove("grpc-timeout")
+  local refusal = drop_what_grpc_cannot_carry(headers)
+  if refusal then
+    handle:respond({[":status"] = "400"}, refusal)
+    return
+  end
   metadata:set("bridgx", "bodiless", headers:get(":method") == "HEAD")
   local path = (headers:get(":path") or ""):match("^[^?#]*")
   local methods = path == DOCUMENT and {GET = true} or ROUTES[path]

@@ -104,12 +104,14 @@ def _success(schemas: Schemas, route: Any, method: MethodDescriptor) -> Schema:
     answer = method.output_type
     headers = {"x-request-id": {"schema": {"type": "string"}}}
     if route.streams:
+        event = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas.answer(answer)}
         events = {
             "schema": {
-                "type": "string",
-                "description": "Server-sent events: lines of `data: ` and one JSON object each.",
-            },
-            "x-event-data": schemas.answer(answer),
+                "type": "object",
+                "description": "An event of the stream, which is one JSON object as data.",
+                "required": ["data"],
+                "properties": {"data": event},
+            }
         }
         return {
             "description": schemas.comment(answer.full_name),

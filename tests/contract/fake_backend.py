@@ -34,9 +34,11 @@ class Clusters(pb.ClusterServiceServicer):
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
+        self.left: list[float | None] = []  # seconds until the deadline
 
     def _keep(self, request: message.Message, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
+        self.left.append(context.time_remaining())
         self.metadata.append({key: str(value) for key, value in context.invocation_metadata()})
 
     def CreateCluster(

@@ -126,6 +126,45 @@ def test_headers_become_metadata(edge: Edge, rest: httpx.Client) -> None:
     assert metadata["idempotency-key"] == "once"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"o9ol-wg+1e$n", b"a"),
+        (b"x-text", "é".encode()),
+        (b"x-data-bin", b"no base64!"),
+        (b"grpc-encoding", b"zip"),
+        (b"grpc-timeout", b"1n"),
+        (b"user-agent", b"\xff\xfe"),
+    ],
+)
+def test_headers_that_grpc_cannot_carry_go_no_further(
+    edge: Edge, rest: httpx.Client, name: bytes, value: bytes
+) -> None:
+    answer = rest.post(
+        "/api/v1/cluster/create", json={"name": "a"}, headers=[(b"authorization", b"Bearer t"), (name, value)]
+    )
+    assert envelope(answer)["data"] == "a"
+    assert edge.clusters.metadata[-1].get(name.decode()) != value.decode("latin-1")
+
+
+def test_a_key_of_a_retry_does_not_get_lost(rest: httpx.Client) -> None:
+    headers = [(b"authorization", b"Bearer t"), (b"idempotency-key", "é".encode())]
+    body = envelope(rest.post("/api/v1/cluster/create", json={"name": "a"}, headers=headers))
+    assert (body["code"], body["msg"]) == (400, "param_invalid")
+    assert "Idempotency-Key" in body["error"]["message"]
+
+
+def test_every_call_has_a_deadline(edge: Edge, rest: httpx.Client) -> None:
+    rest.get("/api/v1/cluster/describe_all")
+    with grpc.insecure_channel(edge.address) as channel:
+        clusters = pb.ClusterServiceStub(channel)
+        clusters.ListClusters(pb.ListClustersRequest())
+        clusters.ListClusters(pb.ListClustersRequest(), timeout=5)
+    left = [seconds for seconds in edge.clusters.left[-3:] if seconds is not None]
+    assert [50 < seconds <= 60 for seconds in left] == [True, True, False]
+    assert left[2] <= 5
+
+
 def test_a_request_without_id_gets_one(edge: Edge, rest: httpx.Client) -> None:
     answer = create(rest, "a")
     assert answer.headers["x-request-id"] == edge.clusters.metadata[-1]["x-request-id"]

@@ -85,7 +85,8 @@ def test_numbers_are_numbers_and_times_are_times() -> None:
 def test_a_watch_is_a_stream_of_events() -> None:
     (kind, media) = DOCUMENT["paths"]["/api/v1/task/watch"]["get"]["responses"]["200"]["content"].popitem()
     assert kind == "text/event-stream"
-    assert media["x-event-data"] == {"$ref": "#/components/schemas/WatchTaskResponse"}
+    data = media["schema"]["properties"]["data"]
+    assert data["contentSchema"] == {"$ref": "#/components/schemas/WatchTaskResponse"}
 
 
 def test_constraints_are_those_of_the_protos() -> None:
