@@ -49,6 +49,9 @@ _CLASSES = {
         r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufa6d\ufa70-\ufad9"
     ),
 }
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = f"^{_BYTE}([.]{_BYTE}){{3}}"
+_IPV4_PREFIX = f"{_IPV4}/(3[0-2]|[12]?[0-9])$"
 _MATCHES = re.compile(r"(this == '' \|\| )?this\.matches\('((?:[^'\\]|\\.)*)'\)( &&.*)?", re.DOTALL)
 
 
@@ -164,7 +167,11 @@ class Schemas:
             elif rule.expression.strip() == "size(this) == 0":
                 schema["maxItems"] = 0
         for pattern in patterns:
-            if "pattern" in schema:
+            if schema.get("pattern") == _IPV4_PREFIX and pattern.startswith("/"):
+                schema["pattern"] = _IPV4 + pattern  # of the mask alone
+            elif schema.get("pattern") == _IPV4_PREFIX and "/" in pattern:
+                schema["pattern"] = pattern  # of the whole block
+            elif "pattern" in schema:
                 schema.setdefault("allOf", []).append({"pattern": pattern})
             else:
                 schema["pattern"] = pattern
@@ -245,7 +252,7 @@ def _well_known_string(schema: Schema, rules: Message) -> bool:
     if kind == "ip":
         schema["anyOf"] = [{"format": "ipv4"}, {"format": "ipv6"}]
     elif kind == "ipv4_prefix":
-        schema["pattern"] = r"^[0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}$"
+        schema["pattern"] = _IPV4_PREFIX
     else:
         schema["format"] = {"uri_ref": "uri-reference"}.get(kind, kind)
     return False

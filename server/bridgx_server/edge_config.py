@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ import yaml
 from bridgx_server.tls import FreshTls, TlsMaterial
 
 LOOPBACK = "127.0.0.1"
-LISTENER_TLS = "listener-tls.yaml"
-SERVER_TLS = "server-tls.yaml"
+LISTENER = "listener"
+SERVER = "server"
 
 _TRANSPORT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
 _CERTIFICATE = "certificate"
@@ -107,9 +108,10 @@ def render_config(
 
 def write_tls(directory: Path, tls: EdgeTls) -> None:
     """Writes what Envoy is to use, where it differs from what stands there. Envoy sees it and goes on with it."""
-    for name, fresh in ((LISTENER_TLS, tls.listener), (SERVER_TLS, tls.server)):
+    for side, fresh in ((LISTENER, tls.listener), (SERVER, tls.server)):
         if fresh is not None:
-            _write_secrets(directory / name, fresh.current())
+            for name, secret in _secrets(fresh.current()).items():
+                _write_secret(_file(directory, side, name), {"name": name, **secret})
 
 
 def _set_address(address: dict[str, Any], host: str, port: int) -> None:
@@ -165,11 +167,11 @@ def _set_tls(listener: dict[str, Any], cluster: dict[str, Any], directory: Path,
         context: dict[str, Any] = {
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
             "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificate_sds_secret_configs": [_secret(_CERTIFICATE, directory / LISTENER_TLS)],
+            "tls_certificate_sds_secret_configs": [_secret(directory, LISTENER, _CERTIFICATE)],
         }
         files = tls.listener.files
         if files.authorities is not None:
-            context["validation_context_sds_secret_config"] = _secret(_AUTHORITIES, directory / LISTENER_TLS)
+            context["validation_context_sds_secret_config"] = _secret(directory, LISTENER, _AUTHORITIES)
         listener["filter_chains"][0]["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
@@ -179,10 +181,10 @@ def _set_tls(listener: dict[str, Any], cluster: dict[str, Any], directory: Path,
             },
         }
     if tls.server is not None:
-        cluster["transport_socket"] = _to_server(tls.server, tls.server_name, directory / SERVER_TLS)
+        cluster["transport_socket"] = _to_server(tls.server, tls.server_name, directory)
 
 
-def _to_server(fresh: FreshTls, name: str, secrets: Path) -> dict[str, Any]:
+def _to_server(fresh: FreshTls, name: str, directory: Path) -> dict[str, Any]:
     kind = "IP_ADDRESS" if _is_address(name) else "DNS"
     context: dict[str, Any] = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
@@ -191,37 +193,47 @@ def _to_server(fresh: FreshTls, name: str, secrets: Path) -> dict[str, Any]:
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}]
             },
-            "validation_context_sds_secret_config": _secret(_AUTHORITIES, secrets),
+            "validation_context_sds_secret_config": _secret(directory, SERVER, _AUTHORITIES),
         },
     }
     if fresh.files.certificate is not None:
-        context["tls_certificate_sds_secret_configs"] = [_secret(_CERTIFICATE, secrets)]
+        context["tls_certificate_sds_secret_configs"] = [_secret(directory, SERVER, _CERTIFICATE)]
     typed: dict[str, Any] = {"@type": f"{_TRANSPORT}UpstreamTlsContext", "common_tls_context": context}
     if not _is_address(name):
         typed["sni"] = name
     return {"name": "envoy.transport_sockets.tls", "typed_config": typed}
 
 
-def _secret(name: str, path: Path) -> dict[str, Any]:
-    source = {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+def _file(directory: Path, side: str, name: str) -> Path:
+    # One secret a file: Envoy takes no more.
+    return directory / f"{side}-{name}.yaml"
+
+
+def _secret(directory: Path, side: str, name: str) -> dict[str, Any]:
+    source = {"path_config_source": {"path": str(_file(directory, side, name))}, "resource_api_version": "V3"}
     return {"name": name, "sds_config": source}
 
 
-def _write_secrets(path: Path, material: TlsMaterial) -> None:
-    """The material as Envoy's secrets. Inside one file, moved into place: Envoy never sees half of a pair."""
-    resources: list[dict[str, Any]] = []
+def _secrets(material: TlsMaterial) -> dict[str, dict[str, Any]]:
+    """The material in Envoy's words. Certificate and key are one secret: Envoy never sees half of a pair."""
+    secrets: dict[str, dict[str, Any]] = {}
     if material.certificate:
         pair = {
-            "certificate_chain": {"inline_string": material.certificate.decode("ascii")},
-            "private_key": {"inline_string": material.key.decode("ascii")},
+            "certificate_chain": _inline(material.certificate),
+            "private_key": _inline(material.key),
         }
-        resources.append({"name": _CERTIFICATE, "tls_certificate": pair})
+        secrets[_CERTIFICATE] = {"tls_certificate": pair}
     if material.authorities:
-        trusted = {"trusted_ca": {"inline_string": material.authorities.decode("ascii")}}
-        resources.append({"name": _AUTHORITIES, "validation_context": trusted})
-    for resource in resources:
-        resource["@type"] = f"{_TRANSPORT}Secret"
-    text = yaml.safe_dump({"resources": resources})
+        secrets[_AUTHORITIES] = {"validation_context": {"trusted_ca": _inline(material.authorities)}}
+    return secrets
+
+
+def _inline(pem: bytes) -> dict[str, str]:
+    return {"inline_bytes": base64.b64encode(pem).decode("ascii")}
+
+
+def _write_secret(path: Path, secret: dict[str, Any]) -> None:
+    text = yaml.safe_dump({"resources": [{"@type": f"{_TRANSPORT}Secret", **secret}]})
     if path.exists() and path.read_text(encoding="ascii") == text:
         return
     fresh = path.with_suffix(".new")

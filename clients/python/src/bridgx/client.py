@@ -10,6 +10,7 @@ import grpc
 
 from bridgx import v1
 from bridgx.channel import INITIAL_BACKOFF, MAX_BACKOFF, open_channel
+from bridgx.tls import Tls, refuse_plaintext_token
 
 DEFAULT_TIMEOUT = 30.0  # seconds, of a call
 PAGE_SIZE = 50  # rows; the most that the server gives at once
@@ -47,7 +48,9 @@ class Client:
         token: str | None = None,
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        insecure_plaintext: bool = False,
     ) -> None:
         """Sets the channel up.
 
@@ -55,8 +58,20 @@ class Client:
             address: "host:port" of the gRPC server, or of Envoy before it.
             token: the bearer token.
             timeout: seconds that a call may take when it does not say otherwise; streams have no limit.
-            credentials: for TLS, such as grpc.ssl_channel_credentials(); absent: no TLS.
+            tls: TLS from files; absent: no TLS, which is for loopback.
+            credentials: instead of `tls`, credentials of gRPC's own kind.
+            insecure_plaintext: lets the token travel without TLS beyond loopback, where everyone on the way can read it.
+
+        Raises:
+            ValueError: a token without TLS to another machine, or both `tls` and `credentials`.
+            OSError: a file of `tls` cannot be read.
         """
+        if tls is not None:
+            if credentials is not None:
+                raise ValueError("tls and credentials exclude each other")
+            credentials = tls.credentials()
+        if token and credentials is None and not insecure_plaintext:
+            refuse_plaintext_token(address)
         self._channel = open_channel(address, token, timeout, credentials)
         self.accounts = v1.AccountServiceStub(self._channel)
         self.audit = v1.AuditServiceStub(self._channel)
