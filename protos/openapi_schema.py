@@ -31,6 +31,12 @@ _LONGS = {
 }
 _FLOATS = {FieldDescriptor.TYPE_FLOAT: "float", FieldDescriptor.TYPE_DOUBLE: "double"}
 
+_NUMBERS = {"float", "double"} | {
+    f"{sign}{kind}{bits}"
+    for sign, kind in (("", "int"), ("u", "int"), ("s", "int"), ("", "fixed"), ("s", "fixed"))
+    for bits in (32, 64)
+}
+
 # Messages that JSON writes in a way of their own.
 _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time", "examples": ["2021-11-02T06:09:38Z"]},
@@ -155,7 +161,7 @@ class Schemas:
             zero = self._repeated(schema, field, rules.repeated)
         elif kind == "map":
             zero = self._map(schema, field, rules.map)
-        elif kind is not None and hasattr(getattr(rules, kind), "gte"):
+        elif kind in _NUMBERS:
             zero = _number(schema, getattr(rules, kind))
         patterns = []
         for rule in rules.cel:
