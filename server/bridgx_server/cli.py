@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 # Commands of other packages, imported when they are called: some take long.
 ELSEWHERE = {
+    "after-restore": ("bridgx_server.after_restore", "after_restore_command"),
     "audit": ("bridgx_server.identities.command", "audit_command"),
     "cloudsim": ("bridgx_server.cloudsim.command", "cloudsim_command"),
     "demo": ("bridgx_server.demo.command", "demo_command"),
+    "health": ("bridgx_server.health", "health_command"),
     "token": ("bridgx_server.identities.command", "token_command"),
 }
 
