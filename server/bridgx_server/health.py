@@ -50,7 +50,7 @@ def health_command(
 def _channel(
     address: str, ca: Path | None, server_name: str, certificate: Path | None, key: Path | None
 ) -> grpc.Channel:
-    options = [("grpc.enable_http_proxy", 0)]
+    options: list[tuple[str, str | int]] = [("grpc.enable_http_proxy", 0)]
     if ca is None:
         return grpc.insecure_channel(address, options)
     if server_name:

@@ -34,10 +34,8 @@ def served(credentials: grpc.ServerCredentials | None = None) -> Iterator[Peer]:
     server = grpc.server(ThreadPoolExecutor(2))
     state = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
-    if credentials is None:
-        port = server.add_insecure_port("127.0.0.1:0")
-    else:
-        port = server.add_secure_port("127.0.0.1:0", credentials)
+    where = "127.0.0.1:0"
+    port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     server.start()
     yield Peer(port, state)
     server.stop(None).wait()
