@@ -72,9 +72,9 @@ def due(world: World) -> bool:
 
 
 def test_tasks_under_way_in_the_backup_are_listed_and_then_canceled(restored: World, tmp_path: Path) -> None:
-    assert "1 unfinished tasks would be canceled" in after_restore(restored, tmp_path)
+    assert "web: would be canceled" in after_restore(restored, tmp_path)
     assert restored.task(1).status == "INIT"
-    assert "1 unfinished tasks canceled" in after_restore(restored, tmp_path, "--apply")
+    assert "web: canceled" in after_restore(restored, tmp_path, "--apply")
     restored.start_worker()
     assert restored.ended(1).status == "CANCELED"
     assert "0 unfinished tasks" in after_restore(restored, tmp_path, "--apply")
