@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 # Commands of other packages, imported when they are called: some take long.
 ELSEWHERE = {
+    "after-restore": ("bridgx_server.after_restore", "after_restore_command"),
     "audit": ("bridgx_server.identities.command", "audit_command"),
     "cloudsim": ("bridgx_server.cloudsim.command", "cloudsim_command"),
     "demo": ("bridgx_server.demo.command", "demo_command"),
     "edge": ("bridgx_server.edge_command", "edge_command"),
+    "health": ("bridgx_server.health", "health_command"),
     "token": ("bridgx_server.identities.command", "token_command"),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from peewee import Case, fn
 
 from bridgx_server.store.database import Store
-from bridgx_server.store.models import ChunkRow, InstallationRow, InstanceRow
+from bridgx_server.store.models import ChunkRow, InstallationRow, InstanceRow, TaskRow
 
 PLANNED = "PLANNED"
 SENT = "SENT"
@@ -94,6 +94,8 @@ def plan(
     last = ChunkRow.select(fn.MAX(ChunkRow.position)).where(ChunkRow.task_id == task_id).scalar()
     position = -1 if last is None else int(last)
     namespace = uuid.UUID(installation(store))
+    # A restored database gives numbers that it has forgotten to other tasks: they were not asked for at the same moment.
+    asked_at = TaskRow.select(TaskRow.created_at).where(TaskRow.id == task_id).scalar()
     ids = []
     for size in sizes:
         position += 1
@@ -108,7 +110,7 @@ def plan(
             asked=size,
             generation=generation,
             status=PLANNED,
-            token=str(uuid.uuid5(namespace, f"task/{task_id}/chunk/{position}")),
+            token=str(uuid.uuid5(namespace, f"task/{task_id}/{asked_at}/chunk/{position}")),
             planned_at=now,
         )
         ids.append(int(row.id))

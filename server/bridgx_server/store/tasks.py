@@ -135,6 +135,12 @@ def open_tasks_of(store: Store, cluster_id: int) -> list[Task]:
         return [_value(row) for row in query.order_by(TaskRow.id)]
 
 
+def open_tasks(store: Store) -> list[Task]:
+    """All tasks that have not ended, in the order they were asked for."""
+    with store.connection():
+        return [_value(row) for row in TaskRow.select().where(TaskRow.queue_at.is_null(False)).order_by(TaskRow.id)]
+
+
 def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
     """Asks whoever holds the task to end it, inside the caller's transaction; False when it has ended already."""
     changed = (
