@@ -197,6 +197,6 @@ class Worker:
                 held = list(self._held.values())
             for lease in held:
                 try:
-                    leases.renew(self._engine.store, lease, self._engine.now() + self._lease_ms)
+                    leases.renew(self._engine.store, lease, self._lease_ms)
                 except (OperationalError, InterfaceError) as error:
                     log.error("lease not renewed", error=f"{type(error).__name__}: {error}")

@@ -97,7 +97,7 @@ def claim(store: Store, owner: str, lease_ms: int) -> tuple[Task, Lease] | None:
         row = (query if store.dialect == "sqlite" else query.for_update(skip_locked=True)).first()
         if row is None:
             return None
-        lease = leases.take(TaskRow, row.id, fence=row.fence, wakes=row.wakes, owner=owner, until=now + lease_ms)
+        lease = leases.take(store, row, owner=owner, lease_ms=lease_ms)
     return None if lease is None else (_value(row), lease)
 
 
