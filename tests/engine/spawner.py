@@ -12,6 +12,7 @@ import signal
 import sys
 from typing import Any
 
+import structlog
 from bridgx_server.providers.base import ProviderSettings
 from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
@@ -31,6 +32,8 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
             if seen == count:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    # The log goes to the standard error: the standard output answers commands.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     store = Store(config["database_url"])
     keyring = Keyring.of(bytes.fromhex(config["key"]))
     endpoints = {name: ProviderSettings(endpoint=url, read_timeout=20.0) for name, url in config["endpoints"].items()}

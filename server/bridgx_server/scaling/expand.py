@@ -157,6 +157,8 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> No
 
 
 def _delete_all(engine: Engine, task: Task, now: int) -> None:
+    template = engine.templates.template(task.cluster_id)
+    watches.wake(task.account_id, template.region_id, now)
     machines = instances.of_task(engine.store, task.id)
     for status in instances.IN_USE:
         instances.change_many(
@@ -168,5 +170,3 @@ def _delete_all(engine: Engine, task: Task, now: int) -> None:
             tend_at=now,
             absences=0,
         )
-    template = engine.templates.template(task.cluster_id)
-    watches.wake(task.account_id, template.region_id, now)

@@ -136,8 +136,8 @@ def _believe_lookup(
             changes["moved"] = chunk.moved + chunk.asked - len(known)
         if known:
             changes.update(status=chunks.ACCEPTED, accepted_at=now)
-            instances.record(_origin(template, chunk), known, now)
             watches.wake(template.account_id, template.region_id, now)
+            instances.record(_origin(template, chunk), known, now)
         else:
             changes.update(status=chunks.FAILED, finished_at=now)
         chunks.update(chunk.id, **changes)
@@ -163,8 +163,8 @@ def _accept(
             changes.update(outcome.failure_of(missing))
             changes["moved"] = _move_on(engine, template, chunk, chunk.asked - len(ids), missing, now)
         chunks.update(chunk.id, **changes)
-        instances.record(_origin(template, chunk), ids, now)
         watches.wake(template.account_id, template.region_id, now)
+        instances.record(_origin(template, chunk), ids, now)
     engine.reach(faultpoints.EXPAND_ACCEPTED)
 
 

@@ -132,13 +132,13 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
         leases.hold(engine.store, lease)
         now = engine.now()
         chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now)
+        watches.wake(template.account_id, template.region_id, now)
         instances.change_many(
             [machine.id for machine in machines],
             if_status=instances.DELETING,
             delete_sent_at=now,
             tend_at=now,
         )
-        watches.wake(template.account_id, template.region_id, now)
     engine.reach(faultpoints.SHRINK_ACCEPTED)
 
 

@@ -81,9 +81,9 @@ def _record(engine: Engine, lease: Lease, due: Sequence[Tended], seen: dict[int,
     changes = [(machine, _verdict(engine, machine, seen[machine.id], now)) for machine in due]
     settled = [machine for machine, change in changes if "status" in change]
     with engine.store.transaction():
-        leases.hold(engine.store, lease)
-        # Tasks are locked before machines, as everywhere.
+        # Tasks are locked before watches, and watches before machines, as everywhere.
         tasks.wake(instances.tasks_waiting_for(engine.store, settled), now)
+        leases.hold(engine.store, lease)
         for machine, change in changes:
             instances.change(machine.id, if_status=machine.status, **change)
 
