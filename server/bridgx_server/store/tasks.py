@@ -148,7 +148,12 @@ def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
 
 def canceled(task_id: int) -> bool:
     """Whether someone has asked to end the task; inside the caller's transaction."""
-    return bool(TaskRow.select(TaskRow.cancel).where(TaskRow.id == task_id).scalar())
+    return bool(cancel_of(task_id))
+
+
+def cancel_of(task_id: int) -> str:
+    """``keep`` or ``delete`` where someone has asked to end the task, else empty; inside the caller's transaction."""
+    return str(TaskRow.select(TaskRow.cancel).where(TaskRow.id == task_id).scalar() or "")
 
 
 def next_due(store: Store) -> int | None:
