@@ -1,7 +1,7 @@
 """A process that imports everything once and then forks workers on command, so that one can be killed every second.
 
-Commands on the standard input: `start`, or `start POINT N`: die by SIGKILL when the fault point is passed the Nth time.
-Each is answered by the pid of the new worker.
+Commands on the standard input: `start`, or `start POINT N`: die by SIGKILL when the fault point is passed the Nth time; a
+file named after that holds changes of the configuration. Each is answered by the pid of the new worker.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -34,9 +36,13 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
 
     # The log goes to the standard error: the standard output answers commands.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    store = Store(config["database_url"])
+    wrong_by = config.get("clock_is_wrong_by", 0.0)
+    store = Store(config["database_url"], clock=lambda: time.time() + wrong_by)
     keyring = Keyring.of(bytes.fromhex(config["key"]))
-    endpoints = {name: ProviderSettings(endpoint=url, read_timeout=20.0) for name, url in config["endpoints"].items()}
+    timeout = config.get("read_timeout", 20.0)
+    endpoints = {
+        name: ProviderSettings(endpoint=url, read_timeout=timeout) for name, url in config["endpoints"].items()
+    }
     clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints))
     engine = make_engine(
         store, clouds, StoredTemplates(store, keyring), EngineSettings(**config["engine"]), reach=reach
@@ -51,7 +57,9 @@ def main() -> None:
         __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
-        _, point, count = (*line.split(), "", "1")[:3]
+        _, point, count, changes = (*line.split(), *("", "1", "")[max(len(line.split()) - 1, 0) :])
+        if changes:
+            config = {**config, **json.loads(Path(changes).read_text())}
         pid = os.fork()
         if pid == 0:
             sys.stdin.close()

@@ -24,7 +24,7 @@ from bridgx_server.store.leases import Lease
 from bridgx_server.store.watches import Watch
 
 ROUND = 1000  # machines asked about in one round
-ABSENCES = 3  # good answers in a row without a machine, over the visibility time at least, before it counts as gone
+ABSENCES = 5  # good answers in a row without a machine, over the visibility time at least, before it counts as gone
 DELETED_ABSENCES = 2  # the same for one that the cloud has agreed to delete, at once if it was shown before
 # Refusals of a deletion that may concern one machine of many: protected, paid for in advance, changing its state.
 ABOUT_MACHINES = (
