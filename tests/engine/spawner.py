@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
     store = Store(config["database_url"], clock=lambda: time.time() + wrong_by)
     keyring = Keyring.of(bytes.fromhex(config["key"]))
     timeout = config.get("read_timeout", 20.0)
+    if point == "commit":
+        _tell_of_commits(store, reach)
     endpoints = {
         name: ProviderSettings(endpoint=url, read_timeout=timeout) for name, url in config["endpoints"].items()
     }
@@ -49,6 +52,18 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
     )
     make_worker(engine).start()
     signal.pause()
+
+
+def _tell_of_commits(store: Store, reach: Callable[[str], None]) -> None:
+    """Makes each commit a moment to die at, whatever part of the engine made it."""
+    commit = store.database.commit
+
+    def committed() -> Any:
+        answer = commit()
+        reach("commit")
+        return answer
+
+    store.database.commit = committed
 
 
 def main() -> None:
