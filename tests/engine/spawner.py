@@ -1,7 +1,7 @@
 """A process that imports everything once and then forks workers on command, so that one can be killed every second.
 
-Commands on the standard input: `start`, or `start POINT N`: die by SIGKILL when the fault point is passed the Nth time.
-Each is answered by the pid of the new worker.
+Commands on the standard input: `start`, or `start POINT N`: die by SIGKILL when the fault point is passed the Nth time; a
+file named after that holds changes of the configuration. Each is answered by the pid of the new worker.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import json
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import structlog
 from bridgx_server.providers.base import ProviderSettings
 from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
@@ -31,9 +35,17 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
             if seen == count:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    store = Store(config["database_url"])
+    # The log goes to the standard error: the standard output answers commands.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    wrong_by = config.get("clock_is_wrong_by", 0.0)
+    store = Store(config["database_url"], clock=lambda: time.time() + wrong_by)
     keyring = Keyring.of(bytes.fromhex(config["key"]))
-    endpoints = {name: ProviderSettings(endpoint=url, read_timeout=20.0) for name, url in config["endpoints"].items()}
+    timeout = config.get("read_timeout", 20.0)
+    if point == "commit":
+        _tell_of_commits(store, reach)
+    endpoints = {
+        name: ProviderSettings(endpoint=url, read_timeout=timeout) for name, url in config["endpoints"].items()
+    }
     clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints))
     engine = make_engine(
         store, clouds, StoredTemplates(store, keyring), EngineSettings(**config["engine"]), reach=reach
@@ -42,13 +54,27 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
     signal.pause()
 
 
+def _tell_of_commits(store: Store, reach: Callable[[str], None]) -> None:
+    """Makes each commit a moment to die at, whatever part of the engine made it."""
+    commit = store.database.commit
+
+    def committed() -> Any:
+        answer = commit()
+        reach("commit")
+        return answer
+
+    store.database.commit = committed
+
+
 def main() -> None:
     config = json.loads(sys.argv[1])
     for name in config["import"]:
         __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
-        _, point, count = (*line.split(), "", "1")[:3]
+        _, point, count, changes = (*line.split(), *("", "1", "")[max(len(line.split()) - 1, 0) :])
+        if changes:
+            config = {**config, **json.loads(Path(changes).read_text())}
         pid = os.fork()
         if pid == 0:
             sys.stdin.close()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.scaling import faultpoints
+from bridgx_server.scaling.tasks import TaskView
 from engine.conftest import wait_for
-from engine.wire_world import WireWorld, pause, wire_world
+from engine.wire_world import SETTINGS, WireWorld, pause, wire_world
 
 KILLS = 30
+DEATHS = 20  # at commits, of an expand and of a shrink
 CLOUDS = sorted(FRONTS)
 
 
@@ -61,6 +64,30 @@ def test_killed_at_random_moments(world: WireWorld) -> None:
     world.start_worker()
     assert world.ended(task_id).status == "SUCCESS"
     world.assert_exactly(asked)
+
+
+def test_killed_right_after_any_commit(simulator: CloudSim, tmp_path: Path) -> None:
+    # Whatever the engine commits, named or not, a worker dies before it can do the next thing.
+    rng = random.Random(1)
+    settings = replace(SETTINGS, lease=0.2, batch=2, parallel_chunks=1)
+    with wire_world(simulator, CLOUDS[0], tmp_path, settings=settings) as world:
+
+        def survived(task_id: int) -> TaskView:
+            for _ in range(DEATHS):
+                if not world.is_over(task_id):
+                    pid = world.start_worker("commit", rng.randint(2, 6))
+                    wait_for(lambda pid=pid: world.has_died(pid) or world.is_over(task_id))
+                    world.kill(pid)
+            world.start_worker()
+            return world.ended(task_id)
+
+        task = survived(world.expand(8))
+        assert (task.status, task.running, task.failed) == ("SUCCESS", 8, 0)
+        world.assert_exactly(8)
+        world.kill(world.pids[-1])
+        task = survived(world.shrink(5))
+        assert (task.status, task.deleted, task.failed) == ("SUCCESS", 5, 0)
+        world.assert_exactly(3)
 
 
 @pytest.mark.parametrize("point", faultpoints.EXPAND_POINTS)

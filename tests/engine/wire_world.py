@@ -68,6 +68,7 @@ class WireWorld:
     store: Store
     control: ControlClient
     spawner: subprocess.Popen[str]
+    directory: Path
     pids: list[int] = field(default_factory=list)
 
     def expand(self, count: int) -> int:
@@ -88,10 +89,13 @@ class WireWorld:
         wait_for(lambda: self.is_over(task_id), within, lambda: str(self.task(task_id)))
         return self.task(task_id)
 
-    def start_worker(self, point: str = "", count: int = 1) -> int:
+    def start_worker(self, point: str = "-", count: int = 1, **changes: object) -> int:
+        """Starts one that dies when the fault point is passed the `count`th time; `changes` are of its configuration."""
         assert self.spawner.stdin is not None
         assert self.spawner.stdout is not None
-        self.spawner.stdin.write(f"start {point} {count}\n" if point else "start\n")
+        file = self.directory / f"{uuid.uuid4().hex}.json"
+        file.write_text(json.dumps(changes))
+        self.spawner.stdin.write(f"start {point} {count} {file}\n")
         self.spawner.stdin.flush()
         pid = int(self.spawner.stdout.readline())
         self.pids.append(pid)
@@ -152,7 +156,7 @@ def wire_world(
             stderr=log,
             text=True,
         )
-    world = WireWorld(cloud, store, control, spawner)
+    world = WireWorld(cloud, store, control, spawner, directory)
     try:
         yield world
     finally:

@@ -26,6 +26,7 @@ class EngineSettings:
     visibility: float = 60.0  # how long a cloud may not know yet of a machine that it has promised
     token_life: float = 3600.0  # how long a cloud surely remembers a client token
     give_up: float = 900.0  # how long a call is repeated that the cloud does not answer
+    backoff: float = 30.0  # the longest until a call that the cloud does not answer is repeated
     reconcile: float = 300.0  # between two comparisons of all of an account's machines in a region
     batch: int = 0  # the most machines a chunk asks for; 0: what the cloud takes
     parallel_chunks: int = 8  # calls of one task under way at once
@@ -88,7 +89,7 @@ class Engine:
         """The database's time in ms."""
         return self.store.now()
 
-    def backoff(self, since: int, now: int, *, shortest: float = 1.0, longest: float = 30.0) -> int:
+    def backoff(self, since: int, now: int, *, shortest: float = 1.0) -> int:
         """When to try again, in ms: the longer it has not worked since ``since`` (ms), the later; with jitter."""
-        seconds = min(max((now - since) / 4000, shortest), longest)
+        seconds = min(max((now - since) / 4000, shortest), self.settings.backoff)
         return now + int(1000 * seconds * self.random.uniform(0.5, 1.0))

@@ -6,6 +6,7 @@ before it is asked, under a token of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from bridgx_server.providers.errors import ErrorClass
@@ -39,11 +40,9 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     in_parallel(engine.calls, [partial(step, chunk) for chunk in due])
     _settle_accepted(engine, task, lease)
     ledger = chunks.of_task(engine.store, task.id)
-    waiting = [chunk for chunk in ledger if chunk.open]
-    if waiting:
-        return _next_step(engine, task, lease, waiting)
-    _finish(engine, task, lease, ledger)
-    return None
+    if any(chunk.open for chunk in ledger):
+        return _next_step(engine, task, lease, ledger)
+    return None if _finish(engine, task, lease, ledger) else engine.now()
 
 
 def _plan(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
@@ -67,6 +66,11 @@ def _due(ledger: list[Chunk], now: int) -> list[Chunk]:
     Where a chunk was split since there was less in stock than it asked for, others as large wait until the smaller ones
     have taken what there is.
     """
+    return [chunk for chunk in _unsent(ledger) if chunk.next_at <= now]
+
+
+def _unsent(ledger: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks that are to be sent as soon as their time comes; those that wait for smaller ones are not among them."""
     unsent = [chunk for chunk in ledger if chunk.status in (chunks.PLANNED, chunks.SENT)]
     too_large: dict[int, int] = {}
     for chunk in ledger:
@@ -76,8 +80,7 @@ def _due(ledger: list[Chunk], now: int) -> list[Chunk]:
     return [
         chunk
         for chunk in unsent
-        if chunk.next_at <= now
-        and not (
+        if not (
             chunk.status == chunks.PLANNED
             and chunk.placement in smaller
             and chunk.asked >= too_large.get(chunk.placement, chunk.asked + 1)
@@ -123,9 +126,9 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
             chunks.update(chunk.id, **changes)
 
 
-def _next_step(engine: Engine, task: Task, lease: Lease, waiting: list[Chunk]) -> int:
+def _next_step(engine: Engine, task: Task, lease: Lease, ledger: Sequence[Chunk]) -> int:
     now = engine.now()
-    unsent = [chunk for chunk in waiting if chunk.status in (chunks.PLANNED, chunks.SENT)]
+    unsent = _unsent(ledger)
     if not unsent:
         phase, at = "BOOTING", now + int(engine.settings.poll_limit * 1000)  # woken as soon as a machine changes
     else:
@@ -136,10 +139,13 @@ def _next_step(engine: Engine, task: Task, lease: Lease, waiting: list[Chunk]) -
     return at
 
 
-def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> None:
+def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bool:
+    """Ends the task; False where its end was asked for meanwhile: that decides what becomes of the machines."""
     engine.reach(faultpoints.EXPAND_BEFORE_FINISH)
     with engine.store.transaction():
         tasks.update(engine.store, lease)
+        if tasks.cancel_of(task.id) != task.cancel:
+            return False
         now = engine.now()
         counts = chunks.counts_of_task(engine.store, task.id, tasks.EXPAND)
         ran = sum(count.ran for count in counts.values())
@@ -157,9 +163,12 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> No
             queue_at=None,
         )
     engine.reach(faultpoints.EXPAND_FINISHED)
+    return True
 
 
 def _delete_all(engine: Engine, task: Task, now: int) -> None:
+    template = engine.templates.template(task.cluster_id)
+    watches.wake(task.account_id, template.region_id, now)
     machines = instances.of_task(engine.store, task.id)
     for status in instances.IN_USE:
         instances.change_many(
@@ -171,5 +180,3 @@ def _delete_all(engine: Engine, task: Task, now: int) -> None:
             tend_at=now,
             absences=0,
         )
-    template = engine.templates.template(task.cluster_id)
-    watches.wake(task.account_id, template.region_id, now)

@@ -149,7 +149,10 @@ def _look_into(engine: Engine, watch: Watch, missing: list[Tended], revived: lis
     for row in revived:
         if row.status == instances.DELETED:
             change: dict[str, object] = {"status": instances.DELETING, "delete_sent_at": 0}
-        else:
+        elif row.running_at:
             # Counted as lost, and not: it goes on where it was.
-            change = {"status": instances.RUNNING if row.running_at else instances.PENDING, "reason": ""}
+            change = {"status": instances.RUNNING, "reason": ""}
+        else:
+            # It came after its task had given it up, and had another in its place: asked for is asked for.
+            change = {"status": instances.DELETING, "reason": "it was shown too late", "deleting_at": now}
         instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, **change)

@@ -19,6 +19,7 @@ from bridgx_server.store.leases import Lease
 
 CONFLICT_ATTEMPTS = 10
 UNKNOWN_ATTEMPTS = 3
+LOOKUPS = 5  # answers without a machine, before it is asked for under another token: one may leave some out
 WAITING = (ErrorClass.THROTTLED,)
 DOUBTFUL = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNKNOWN)
 
@@ -30,11 +31,12 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
         LeaseLost: another worker holds the task.
     """
     provider = engine.clouds.provider(template.account_id)
-    doubtful = chunk.status == chunks.SENT
     known: Sequence[str] = ()
-    if doubtful:
+    looked_at: int | None = None
+    if chunk.status == chunks.SENT:
+        looked_at = engine.now()
         try:
-            known = _find(engine, provider, template, chunk)
+            known = _find(engine, provider, lease, template, chunk)
         except ProviderError as error:
             _look_later(engine, lease, chunk, error)
             return
@@ -43,7 +45,8 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
             return
         remembered = _token_holds(engine, provider, chunk)
         if canceled or not remembered or _tired(engine, chunk):
-            _believe_lookup(engine, lease, template, chunk, known, ask_anew=not remembered and not canceled)
+            ask_anew = not remembered and not canceled
+            _believe_lookup(engine, lease, template, chunk, known, looked_at, ask_anew=ask_anew)
             return
     if not _mark_sent(engine, lease, chunk):
         return
@@ -55,7 +58,7 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
                 raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
             created = provider.create_machines(request)
     except ProviderError as error:
-        _refused(engine, lease, template, chunk, error, known, doubtful=doubtful)
+        _refused(engine, lease, template, chunk, error, known, looked_at)
         return
     engine.reach(faultpoints.EXPAND_CREATED)
     ids = tuple(dict.fromkeys((*created.instance_ids, *known)))
@@ -93,10 +96,19 @@ def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> bool:
     return marked
 
 
-def _find(engine: Engine, provider: Provider, template: Template, chunk: Chunk) -> tuple[str, ...]:
+def _find(engine: Engine, provider: Provider, lease: Lease, template: Template, chunk: Chunk) -> tuple[str, ...]:
+    """All machines of the chunk that any lookup has shown: they are recorded at once, and none is forgotten again."""
     with engine.limiter.call(template.account_id):
         found = provider.find_machines(template.region_id, tags.find_chunk(chunk))
-    return tuple(machine.instance_id for machine in found)
+    recorded = instances.of_chunk(engine.store, chunk.id)
+    ids = tuple(dict.fromkeys((*(machine.instance_id for machine in found), *recorded)))
+    if len(ids) > len(recorded):
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            now = engine.now()
+            watches.wake(template.account_id, template.region_id, now)
+            instances.record(_origin(template, chunk), ids, now)
+    return ids
 
 
 def _token_holds(engine: Engine, provider: Provider, chunk: Chunk) -> bool:
@@ -112,12 +124,19 @@ def _tired(engine: Engine, chunk: Chunk) -> bool:
 
 
 def _believe_lookup(
-    engine: Engine, lease: Lease, template: Template, chunk: Chunk, known: Sequence[str], *, ask_anew: bool
+    engine: Engine,
+    lease: Lease,
+    template: Template,
+    chunk: Chunk,
+    known: Sequence[str],
+    looked_at: int,
+    *,
+    ask_anew: bool,
 ) -> None:
-    """Only the tag can say what happened: a second answer, given when every machine can be seen, is believed."""
+    """Only the tag can say what happened: what no answer shows, the last of them when all can be seen, does not exist."""
     now = engine.now()
     wait = int(engine.settings.visibility * 1000)
-    if chunk.lookups < 1 or now - chunk.last_sent_at < wait:
+    if chunk.lookups < LOOKUPS - 1 or looked_at - chunk.last_sent_at < wait:
         with engine.store.transaction():
             leases.hold(engine.store, lease)
             chunks.update(chunk.id, lookups=chunk.lookups + 1, next_at=max(chunk.last_sent_at + wait, now + wait // 10))
@@ -136,8 +155,8 @@ def _believe_lookup(
             changes["moved"] = chunk.moved + chunk.asked - len(known)
         if known:
             changes.update(status=chunks.ACCEPTED, accepted_at=now)
-            instances.record(_origin(template, chunk), known, now)
             watches.wake(template.account_id, template.region_id, now)
+            instances.record(_origin(template, chunk), known, now)
         else:
             changes.update(status=chunks.FAILED, finished_at=now)
         chunks.update(chunk.id, **changes)
@@ -163,8 +182,8 @@ def _accept(
             changes.update(outcome.failure_of(missing))
             changes["moved"] = _move_on(engine, template, chunk, chunk.asked - len(ids), missing, now)
         chunks.update(chunk.id, **changes)
-        instances.record(_origin(template, chunk), ids, now)
         watches.wake(template.account_id, template.region_id, now)
+        instances.record(_origin(template, chunk), ids, now)
     engine.reach(faultpoints.EXPAND_ACCEPTED)
 
 
@@ -175,10 +194,12 @@ def _refused(
     chunk: Chunk,
     error: ProviderError,
     known: Sequence[str],
-    *,
-    doubtful: bool,
+    looked_at: int | None,
 ) -> None:
-    """The call failed: say what that means for the chunk."""
+    """The call failed: say what that means for the chunk.
+
+    ``looked_at`` is when machines of earlier calls were looked for (ms); None: there was no earlier call in doubt.
+    """
     now = engine.now()
     again_at = now + int(error.retry_after * 1000) if error.retry_after else engine.backoff(chunk.sent_at or now, now)
     if error.kind in DOUBTFUL:
@@ -188,16 +209,19 @@ def _refused(
         return
     if error.kind in WAITING:
         # An outright refusal: if nothing was in doubt before, nothing is now.
-        status = chunks.SENT if doubtful else chunks.PLANNED
+        status = chunks.PLANNED if looked_at is None else chunks.SENT
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            chunks.update(chunk.id, status=status, next_at=again_at, attempts=chunk.attempts)
+            as_before = {"attempts": chunk.attempts, "last_sent_at": chunk.last_sent_at}
+            chunks.update(chunk.id, status=status, next_at=again_at, **as_before)
         return
-    if doubtful and now - chunk.last_sent_at < engine.settings.visibility * 1000:
+    if looked_at is not None and looked_at - chunk.last_sent_at < engine.settings.visibility * 1000:
         # An earlier call may have made machines that cannot be seen yet: look again before this refusal is believed.
+        # It made none itself, so what may be made is as old as it was.
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            chunks.update(chunk.id, next_at=engine.backoff(chunk.last_sent_at, now, shortest=2.0))
+            again_at = engine.backoff(chunk.last_sent_at, now, shortest=2.0)
+            chunks.update(chunk.id, next_at=again_at, last_sent_at=chunk.last_sent_at)
         return
     if known:
         _accept(engine, lease, template, chunk, known, error.request_id, error)

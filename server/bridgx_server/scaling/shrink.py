@@ -12,7 +12,7 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints, outcome
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
-from bridgx_server.store import chunks, instances, leases, tasks, watches
+from bridgx_server.store import chunks, clusters, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
@@ -64,6 +64,7 @@ def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None
     with engine.store.transaction():
         now = engine.now()
         tasks.update(engine.store, lease, status="RUNNING", phase="DELETING", started_at=task.started_at or now)
+        clusters.lock(engine.store, task.cluster_id)  # machines are named for another shrink under the same lock
         chosen: list[int] = []
         named = chunks.of_task(engine.store, task.id)
         if named:
@@ -116,6 +117,7 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
     engine.reach(faultpoints.SHRINK_SENT)
     if not marked:
         return
+    asked = 0
     try:
         size = provider.limits.delete_batch
         for start in range(0, len(machines), size):
@@ -124,35 +126,39 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
                     raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
                 batch = [machine.instance_id for machine in machines[start : start + size]]
                 provider.delete_machines(template.region_id, batch)
+            asked += len(batch)
     except ProviderError as error:
-        _refused(engine, lease, chunk, error)
+        _refused(engine, lease, template, chunk, error, deleted_some=asked > 0)
         return
     engine.reach(faultpoints.SHRINK_DELETED)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
         now = engine.now()
         chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now)
+        watches.wake(template.account_id, template.region_id, now)
         instances.change_many(
             [machine.id for machine in machines],
             if_status=instances.DELETING,
             delete_sent_at=now,
             tend_at=now,
         )
-        watches.wake(template.account_id, template.region_id, now)
     engine.reach(faultpoints.SHRINK_ACCEPTED)
 
 
-def _refused(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -> None:
+def _refused(
+    engine: Engine, lease: Lease, template: Template, chunk: Chunk, error: ProviderError, *, deleted_some: bool
+) -> None:
     with engine.store.transaction():
         leases.hold(engine.store, lease)
         now = engine.now()
         first = chunk.sent_at or now
-        if error.kind in FOR_GOOD and chunk.attempts == 0:
+        if error.kind in FOR_GOOD and chunk.attempts == 0 and not deleted_some:
             spare(engine, chunk, outcome.failure_of(error))
         elif error.kind is not ErrorClass.THROTTLED and now - first > engine.settings.give_up * 1000:
             # An attempt may have worked; the machines stay marked, and whoever tends them finds out.
             failure = outcome.failure_of(error)
             chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now, **failure)
+            watches.wake(template.account_id, template.region_id, now)
             machines = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
             instances.change_many(machines, if_status=instances.DELETING, tend_at=now)
         else:

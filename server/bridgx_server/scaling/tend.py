@@ -14,7 +14,7 @@ from threading import Lock
 import structlog
 
 from bridgx_server.providers.base import Machine, MachineState, Provider
-from bridgx_server.providers.errors import ProviderError
+from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.parallel import in_parallel
@@ -24,9 +24,18 @@ from bridgx_server.store.leases import Lease
 from bridgx_server.store.watches import Watch
 
 ROUND = 1000  # machines asked about in one round
-ABSENCES = 3  # good answers in a row without a machine, before it counts as gone
-DELETED_ABSENCES = 2  # the same for one that we have deleted
-RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect is asked for again
+ABSENCES = 5  # good answers in a row without a machine, over the visibility time at least, before it counts as gone
+DELETED_ABSENCES = 2  # the same for one that the cloud has agreed to delete, at once if it was shown before
+# Refusals of a deletion that may concern one machine of many: protected, paid for in advance, changing its state.
+ABOUT_MACHINES = (
+    ErrorClass.PERMISSION_DENIED,
+    ErrorClass.INVALID_PARAMETER,
+    ErrorClass.CONFLICT,
+    ErrorClass.NOT_FOUND,
+    ErrorClass.UNKNOWN,
+)
+RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect, or was refused, is asked for again
+MOST_REFUSALS = 20  # of deletions in one round
 
 log = structlog.get_logger("bridgx.tend")
 
@@ -81,9 +90,9 @@ def _record(engine: Engine, lease: Lease, due: Sequence[Tended], seen: dict[int,
     changes = [(machine, _verdict(engine, machine, seen[machine.id], now)) for machine in due]
     settled = [machine for machine, change in changes if "status" in change]
     with engine.store.transaction():
-        leases.hold(engine.store, lease)
-        # Tasks are locked before machines, as everywhere.
+        # Tasks are locked before watches, and watches before machines, as everywhere.
         tasks.wake(instances.tasks_waiting_for(engine.store, settled), now)
+        leases.hold(engine.store, lease)
         for machine, change in changes:
             instances.change(machine.id, if_status=machine.status, **change)
 
@@ -129,11 +138,15 @@ def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
 def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
     first = machine.absent_at if machine.absences else now
     counted: dict[str, object] = {"absences": machine.absences + 1, "absent_at": first}
-    # One that was shown before is not hidden since it is young.
-    seen = bool(machine.running_at or machine.ip_inner)
-    may_be_hidden = not seen and now - machine.created_at < engine.settings.visibility * 1000
-    needed = DELETED_ABSENCES if machine.status == instances.DELETING else ABSENCES
-    if may_be_hidden or machine.absences + 1 < needed:
+    visibility = int(engine.settings.visibility * 1000)
+    if machine.delete_sent_at:
+        # One that was shown before is not hidden since it is young.
+        seen = bool(machine.running_at or machine.ip_inner)
+        needed, believed = DELETED_ABSENCES, seen or now - machine.created_at >= visibility
+    else:
+        # A cloud under load may leave machines out of an answer, and of the next: nobody asked for this one's end.
+        needed, believed = ABSENCES, now - first >= visibility
+    if not believed or machine.absences + 1 < needed:
         return {**counted, "tend_at": now + int(engine.settings.poll * 1000)}
     return {**counted, **_gone(machine, first, "the cloud knows it no more")}
 
@@ -166,8 +179,11 @@ def _delete(
     engine: Engine, provider: Provider, watch: Watch, lease: Lease, machines: Sequence[Tended]
 ) -> ProviderError | None:
     size = provider.limits.delete_batch
-    for start in range(0, len(machines), size):
-        batch = machines[start : start + size]
+    batches = [machines[start : start + size] for start in range(0, len(machines), size)]
+    failure: ProviderError | None = None
+    refusals = 0
+    while batches:
+        batch = batches.pop(0)
         try:
             with engine.limiter.call(watch.account_id):
                 if lease.lost.is_set():
@@ -175,7 +191,16 @@ def _delete(
                 provider.delete_machines(watch.region_id, [machine.instance_id for machine in batch])
         except ProviderError as error:
             log.warning("deletion refused", machines=len(batch), error_class=error.kind.value, code=error.vendor_code)
-            return error
+            failure, refusals = error, refusals + 1
+            if error.kind not in ABOUT_MACHINES or refusals > MOST_REFUSALS:
+                return error
+            if len(batch) > 1:
+                # One that may not be deleted keeps no other alive.
+                half = len(batch) // 2
+                batches[:0] = [batch[:half], batch[half:]]
+            else:
+                _ask_again_late(engine, lease, batch[0])
+            continue
         engine.reach(faultpoints.TEND_DELETED)
         with engine.store.transaction():
             leases.hold(engine.store, lease)
@@ -183,7 +208,14 @@ def _delete(
             ids = [machine.id for machine in batch]
             instances.change_many(ids, if_status=instances.DELETING, delete_sent_at=now)
         engine.reach(faultpoints.TEND_DELETE_RECORDED)
-    return None
+    return failure
+
+
+def _ask_again_late(engine: Engine, lease: Lease, machine: Tended) -> None:
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        later = engine.now() + int(RESEND_DELETE * 1000)
+        instances.change(machine.id, if_status=instances.DELETING, tend_at=later)
 
 
 def run(engine: Engine, watch: Watch, lease: Lease) -> None:

@@ -6,12 +6,13 @@ stops gives them back.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
-from peewee import InterfaceError, OperationalError
+from peewee import InterfaceError, InternalError, OperationalError
 
 from bridgx_server.providers.errors import ProviderError, Retry
 from bridgx_server.scaling import expand, outcome, reconcile, shrink, tend
@@ -24,6 +25,9 @@ from bridgx_server.store.watches import Watch
 
 SHORTEST_IDLE = 0.1  # seconds; what is due but held by another does not keep the dispatcher busy
 RETRY = 5.0  # seconds until work that failed for a reason of our own is taken up again
+RETRY_DATABASE = 1.0  # the same, where the database failed: two transactions met, or it was restarted
+
+DATABASE_FAILURES = (OperationalError, InterfaceError, InternalError)
 
 log = structlog.get_logger("bridgx.worker")
 
@@ -77,8 +81,12 @@ class Worker:
             try:
                 claimed = self._claim_task() | self._claim_watch()
                 wait = 0.0 if claimed else self._idle_time()
-            except (OperationalError, InterfaceError) as error:
+            except DATABASE_FAILURES as error:
                 log.error("database unavailable", error=f"{type(error).__name__}: {error}")
+                wait = self._engine.settings.idle
+            except Exception:
+                # Whatever a driver makes of a broken connection, this thread must go on.
+                log.exception("no work claimed")
                 wait = self._engine.settings.idle
             if wait:
                 self._wake.wait(wait)
@@ -103,7 +111,12 @@ class Worker:
         if claimed is None:
             return False
         task, lease = claimed
-        self._submit(lease, self._task_places, lambda: self._run_task(task, lease))
+        self._submit(
+            lease,
+            self._task_places,
+            lambda: self._run_task(task, lease),
+            lambda at: tasks.release(self._engine.store, lease, at),
+        )
         return True
 
     def _claim_watch(self) -> bool:
@@ -118,10 +131,17 @@ class Worker:
         if claimed is None:
             return False
         watch, lease = claimed
-        self._submit(lease, self._watch_places, lambda: self._run_watch(watch, lease))
+        self._submit(
+            lease,
+            self._watch_places,
+            lambda: self._run_watch(watch, lease),
+            lambda at: self._put_off(watch, lease, at),
+        )
         return True
 
-    def _submit(self, lease: Lease, places: threading.Semaphore, step: Callable[[], None]) -> None:
+    def _submit(
+        self, lease: Lease, places: threading.Semaphore, step: Callable[[], None], give_back: Callable[[int], None]
+    ) -> None:
         with self._idle:
             self._held[id(lease)] = lease
 
@@ -132,17 +152,22 @@ class Worker:
             places.release()
             self._wake.set()
 
-        self._pool.submit(self._guarded, step, lease).add_done_callback(ended)
+        self._pool.submit(self._guarded, step, lease, give_back).add_done_callback(ended)
 
-    def _guarded(self, step: Callable[[], None], lease: Lease) -> None:
+    def _guarded(self, step: Callable[[], None], lease: Lease, give_back: Callable[[int], None]) -> None:
         where = {"table": lease.table.__name__, "row": lease.row_id}
         try:
             step()
         except LeaseLost:
             log.warning("lease lost", **where)
-        except (OperationalError, InterfaceError) as error:
-            # The row stays ours until the lease runs out; then it is taken up again.
-            log.error("database failed", error=f"{type(error).__name__}: {error}", **where)
+        except Exception as error:
+            if isinstance(error, DATABASE_FAILURES):
+                log.error("database failed", error=f"{type(error).__name__}: {error}", **where)
+            else:
+                log.exception("step broke off", **where)
+            # If that fails too, the row stays ours until the lease runs out; then it is taken up again.
+            with contextlib.suppress(Exception):
+                give_back(self._engine.now() + int(RETRY_DATABASE * 1000 * self._engine.random.uniform(0.2, 1.0)))
 
     def _run_task(self, task: Task, lease: Lease) -> None:
         advance = expand.advance if task.action == tasks.EXPAND else shrink.advance
@@ -153,7 +178,7 @@ class Worker:
             if error.traits.retry is Retry.NEVER and abandon(self._engine, task, lease, error):
                 return
             self._postpone(task, lease, outcome.REASONS[error.kind], f"{error.message} {error.traits.next_step}")
-        except (LeaseLost, OperationalError, InterfaceError):
+        except (LeaseLost, *DATABASE_FAILURES):
             raise
         except Exception:
             log.exception("step failed", task_id=task.id, action=task.action)
@@ -175,11 +200,18 @@ class Worker:
                 self._reconcile(watch, lease)
             else:
                 tend.run(self._engine, watch, lease)
-        except (LeaseLost, OperationalError, InterfaceError):
+        except (LeaseLost, *DATABASE_FAILURES):
             raise
         except Exception:
             log.exception("watch failed", account_id=watch.account_id, region_id=watch.region_id)
-            watches.release(self._engine.store, lease, watch, not_before=self._engine.now() + int(RETRY * 1000))
+            self._put_off(watch, lease, self._engine.now() + int(RETRY * 1000))
+
+    def _put_off(self, watch: Watch, lease: Lease, at: int) -> None:
+        if watch.reconcile_at <= self._engine.now():
+            # It was the comparison that failed: machines are asked about meanwhile.
+            watches.release(self._engine.store, lease, watch, reconcile_at=at)
+        else:
+            watches.release(self._engine.store, lease, watch, not_before=at)
 
     def _reconcile(self, watch: Watch, lease: Lease) -> None:
         period = self._engine.settings.reconcile
@@ -197,6 +229,6 @@ class Worker:
                 held = list(self._held.values())
             for lease in held:
                 try:
-                    leases.renew(self._engine.store, lease, self._engine.now() + self._lease_ms)
-                except (OperationalError, InterfaceError) as error:
+                    leases.renew(self._engine.store, lease, self._lease_ms)
+                except Exception as error:
                     log.error("lease not renewed", error=f"{type(error).__name__}: {error}")

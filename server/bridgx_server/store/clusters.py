@@ -100,6 +100,12 @@ def add(store: Store, keyring: Keyring, template: ClusterTemplate, caller: str) 
     return int(row.id)
 
 
+def lock(store: Store, cluster_id: int) -> None:
+    """Keeps others that lock the cluster waiting until the caller's transaction ends."""
+    query = ClusterRow.select(ClusterRow.id).where(ClusterRow.id == cluster_id)
+    (query if store.dialect == "sqlite" else query.for_update()).first()
+
+
 def exists(store: Store, name: str) -> bool:
     """Whether a cluster has that name, whoever's it is: names are unique among all."""
     with store.connection():

@@ -27,8 +27,14 @@ _POOL = {"max_connections": POOL_SIZE, "timeout": POOL_TIMEOUT, "stale_timeout":
 
 _CLOCKS = {
     "postgresql": "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-    "mysql": "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS SIGNED)",
+    # Never by way of local time: an hour of it comes twice when summer time ends.
+    "mysql": "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000",
 }
+
+
+def _ticks() -> float:
+    """Seconds since some moment. They go on while the machine sleeps, and no one can set them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class InvalidDatabaseUrl(ValueError):
@@ -45,18 +51,22 @@ class Store:
     writing deadlocks; PostgreSQL and MySQL run READ COMMITTED.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, url: str, *, clock: Callable[[], float] = time.time, ticks: Callable[[], float] = _ticks
+    ) -> None:
         """Opens nothing yet.
 
         Args:
             url: ``sqlite:///path`` (relative) or ``sqlite:////path`` (absolute), ``postgresql://user:password@host:port/name``,
                 ``mysql://…`` or ``mariadb://…``; options of the driver may follow as a query.
-            clock: seconds since the epoch; used for SQLite, and as the base of the offset to the others' clocks.
+            clock: seconds since the epoch; used for SQLite alone, since a machine's clock may be wrong and may jump.
+            ticks: seconds that only ever go forward; they carry a server's time on between two looks at its clock.
 
         Raises:
             InvalidDatabaseUrl: the URL names no database that is known here.
         """
         self.dialect, self.database = _open(url)
+        self.ticks = ticks
         self._clock = clock
         self._offset = 0
         self._offset_until = float("-inf")
@@ -119,20 +129,20 @@ class Store:
     def now(self) -> int:
         """The database's time, in milliseconds since the epoch. On SQLite that of this machine."""
         query = _CLOCKS.get(self.dialect)
-        here = self._clock()
         if query is None:
-            return int(here * 1000)
+            return int(self._clock() * 1000)
         with self._offset_lock:
-            fresh = time.monotonic() < self._offset_until
+            fresh = self.ticks() < self._offset_until
             offset = self._offset
         if not fresh:
             with self.connection():
                 there = int(self.database.execute_sql(query).fetchone()[0])
-            offset = there - int(self._clock() * 1000)
+            here = self.ticks()
+            offset = there - int(here * 1000)
             with self._offset_lock:
                 self._offset = offset
-                self._offset_until = time.monotonic() + CLOCK_AGE
-        return int(self._clock() * 1000) + offset
+                self._offset_until = here + CLOCK_AGE
+        return int(self.ticks() * 1000) + offset
 
 
 def _open(url: str) -> tuple[str, Database]:

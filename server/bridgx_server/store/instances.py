@@ -188,6 +188,13 @@ def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> l
         return [Tended(*row) for row in query.tuples()]
 
 
+def of_chunk(store: Store, chunk_id: int) -> list[str]:
+    """The vendor's ids of the machines that were recorded for a chunk of an expand."""
+    with store.connection():
+        query = InstanceRow.select(InstanceRow.instance_id).where(InstanceRow.chunk_id == chunk_id)
+        return [str(row[0]) for row in query.order_by(InstanceRow.id).tuples()]
+
+
 def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
     """The machines that a chunk of a shrink is to delete."""
     with store.connection():

@@ -97,7 +97,7 @@ def claim(store: Store, owner: str, lease_ms: int) -> tuple[Task, Lease] | None:
         row = (query if store.dialect == "sqlite" else query.for_update(skip_locked=True)).first()
         if row is None:
             return None
-        lease = leases.take(TaskRow, row.id, fence=row.fence, wakes=row.wakes, owner=owner, until=now + lease_ms)
+        lease = leases.take(store, row, owner=owner, lease_ms=lease_ms)
     return None if lease is None else (_value(row), lease)
 
 
@@ -154,7 +154,12 @@ def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
 
 def canceled(task_id: int) -> bool:
     """Whether someone has asked to end the task; inside the caller's transaction."""
-    return bool(TaskRow.select(TaskRow.cancel).where(TaskRow.id == task_id).scalar())
+    return bool(cancel_of(task_id))
+
+
+def cancel_of(task_id: int) -> str:
+    """``keep`` or ``delete`` where someone has asked to end the task, else empty; inside the caller's transaction."""
+    return str(TaskRow.select(TaskRow.cancel).where(TaskRow.id == task_id).scalar() or "")
 
 
 def next_due(store: Store) -> int | None:

@@ -60,7 +60,7 @@ def claim(store: Store, owner: str, lease_ms: int) -> tuple[Watch, Lease] | None
         row = (query if store.dialect == "sqlite" else query.for_update(skip_locked=True)).first()
         if row is None:
             return None
-        lease = leases.take(WatchRow, row.id, fence=row.fence, wakes=row.wakes, owner=owner, until=now + lease_ms)
+        lease = leases.take(store, row, owner=owner, lease_ms=lease_ms)
     if lease is None:
         return None
     return Watch(row.id, row.account_id, row.region_id, row.next_at, row.reconcile_at), lease
