@@ -13,10 +13,12 @@ import sys
 from typing import Any
 
 from bridgx_server.providers.base import ProviderSettings
-from bridgx_server.providers.registry import ProviderRegistry
+from bridgx_server.providers.rates import parse
+from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.engine import EngineSettings
+from bridgx_server.scaling.limiter import Limiter, LimiterSettings
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring
 
@@ -34,10 +36,10 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
     store = Store(config["database_url"])
     keyring = Keyring.of(bytes.fromhex(config["key"]))
     endpoints = {name: ProviderSettings(endpoint=url, read_timeout=20.0) for name, url in config["endpoints"].items()}
-    clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints))
-    engine = make_engine(
-        store, clouds, StoredTemplates(store, keyring), EngineSettings(**config["engine"]), reach=reach
-    )
+    settings = EngineSettings(**config["engine"])
+    limiter = Limiter(store, LimiterSettings(lease=settings.lease, overrides=parse(config["rates"], tuple(ADAPTERS))))
+    clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints, limiter))
+    engine = make_engine(store, clouds, StoredTemplates(store, keyring), settings, gates=limiter, reach=reach)
     make_worker(engine).start()
     signal.pause()
 
