@@ -12,6 +12,7 @@ import signal
 import sys
 from typing import Any
 
+from bridgx_server import logs
 from bridgx_server.providers.base import ProviderSettings
 from bridgx_server.providers.rates import parse
 from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
@@ -55,6 +56,7 @@ def main() -> None:
         if pid == 0:
             sys.stdin.close()
             sys.stdout.close()
+            logs.set_up("warning", "json", sys.stderr)  # the closed one would make every log line fail
             run_worker(config, point, int(count))
             os._exit(0)
         print(pid, flush=True)

@@ -130,11 +130,14 @@ class _AccountGate:
         reserved = _reserved.get()
         if reserved is not None and reserved.gate is self and reserved.api == api and not reserved.used:
             reserved.used = True
+            if reserved.granted is not None:
+                with _unless_the_store_fails("call not counted anew"):
+                    limits.sending(self.limiter.store, reserved.granted, self.row_id, self._limit(api))
             with self._heeding(api, reserved.granted):
                 yield
             return
         # Whoever has reserved one call makes one at a time, so others on the way to it need no place of their own.
-        granted = self._turn(region_id, api, machines, takes_place=reserved is None)
+        granted = self._turn(region_id, api, machines, takes_place=reserved is None, reserves=False)
         try:
             caller().check()
             with self._heeding(api, granted):
@@ -145,7 +148,7 @@ class _AccountGate:
     @contextlib.contextmanager
     def reserve(self, region_id: str, api: str, machines: int = 0) -> Iterator[None]:
         """See :class:`bridgx_server.providers.gate.Gate`."""
-        granted = self._turn(region_id, api, machines, takes_place=True)
+        granted = self._turn(region_id, api, machines, takes_place=True, reserves=True)
         token = _reserved.set(_Reserved(self, api, granted))
         try:
             caller().check()
@@ -154,7 +157,7 @@ class _AccountGate:
             _reserved.reset(token)
             self._end(granted)
 
-    def _turn(self, region_id: str, api: str, machines: int, *, takes_place: bool) -> Granted | None:
+    def _turn(self, region_id: str, api: str, machines: int, *, takes_place: bool, reserves: bool) -> Granted | None:
         """Waits for a turn; None where nothing is counted."""
         limit = self._limit(api)
         places = self.limiter.settings.places if takes_place else 0
@@ -164,13 +167,13 @@ class _AccountGate:
         flow = who.flow or f"{self.limiter.owner}/{threading.get_ident()}"
         deadline = self.limiter.monotonic() + who.patience
         while True:
-            answer = self._ask(region_id, api, machines, limit, who, flow, places)
+            answer = self._ask(region_id, api, machines, limit, who, flow, places, reserves)
             if isinstance(answer, Granted):
                 if answer.call_id:
                     self.limiter.began(answer.call_id)
                 return answer
             seconds = max((answer.at - self.limiter.store.now()) / 1000, SHORTEST)
-            if who.leaving() or self.limiter.monotonic() + (0 if answer.for_place else seconds) > deadline:
+            if who.leaving() or self.limiter.monotonic() + (0 if answer.for_place else seconds) >= deadline:
                 self._give_up(answer, who, flow)
                 raise ProviderError(
                     ErrorClass.THROTTLED,
@@ -187,7 +190,15 @@ class _AccountGate:
                 raise
 
     def _ask(
-        self, region_id: str, api: str, machines: int, limit: ApiLimit, who: Caller, flow: str, places: int
+        self,
+        region_id: str,
+        api: str,
+        machines: int,
+        limit: ApiLimit,
+        who: Caller,
+        flow: str,
+        places: int,
+        reserves: bool,
     ) -> Granted | Later:
         while True:
             if not self.row_id:
@@ -205,6 +216,7 @@ class _AccountGate:
                 places=places,
                 spare=places // 4,
                 takes_place=bool(places),
+                reserves=reserves,
             )
             answer = limits.ask(self.limiter.store, asked)
             if answer is not None:
@@ -229,9 +241,9 @@ class _AccountGate:
             yield
         except ProviderError as error:
             if error.kind is ErrorClass.THROTTLED and granted is not None:
-                log.warning("throttled", provider=self.provider, access_key=self.access_key, api=api)
                 with _unless_the_store_fails("rate not lowered"):
                     limits.throttled(self.limiter.store, granted, self.row_id, self._limit(api), error.retry_after)
+                log.warning("throttled", provider=self.provider, access_key=self.access_key, api=api)
             raise
 
     def _end(self, granted: Granted | None) -> None:

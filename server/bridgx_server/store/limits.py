@@ -31,7 +31,8 @@ class Asked:
     """A call that wants to go. ``places`` is how many calls of the account may be under way (0: any number).
 
     ``spare`` of them are kept from calls that make or end machines. ``named`` callers keep their place in the queue.
-    ``takes_place`` is False for a call whose caller has a place already.
+    ``takes_place`` is False for a call whose caller has a place already. ``reserves``: the call is sent later, and
+    :func:`sending` is told when.
     """
 
     limiter_id: int
@@ -46,6 +47,7 @@ class Asked:
     places: int
     spare: int = 0
     takes_place: bool = True
+    reserves: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,16 @@ def ask(store: Store, asked: Asked) -> Granted | Later | None:
         if not _lock(store, asked.limiter_id, now):
             return None
         bucket = _bucket(asked)
+        under_way = _under_way(asked.limiter_id, now)
         flows = list(
             FlowRow.select()
             .where((FlowRow.limiter_id == asked.limiter_id) & (FlowRow.kept_until > now))
             .order_by(FlowRow.id)
         )
         mine = next((row for row in flows if row.bucket_id == bucket.id and row.name == asked.flow), None)
-        turn = _Turn(asked, bucket, [row for row in flows if row is not mine and row.waiting], mine, now)
-        free = _places_left(asked, now) - turn.others_wanting_a_place()
+        waiting = [row for row in flows if row is not mine and row.waiting]
+        turn = _Turn(asked, bucket, waiting, mine, _unsent(under_way, bucket.id), now)
+        free = _places_left(asked, under_way) - turn.others_wanting_a_place()
         if turn.ready_at <= now and (free > 0 or not asked.takes_place):
             return _grant(asked, turn, now)
         at = max(turn.expected_at, now + 1)
@@ -122,6 +126,21 @@ def leave_queue(store: Store, bucket_id: int, flow: str, *, named: bool) -> None
             FlowRow.update(here_until=0, wants_place=False).where(where).execute()
         else:
             FlowRow.delete().where(where).execute()
+
+
+def sending(store: Store, granted: Granted, limiter_id: int, limit: ApiLimit) -> None:
+    """A reserved call goes out only now: it is from now on that the vendor's count recovers from it."""
+    now = store.now()
+    with store.transaction():
+        if not _lock(store, limiter_id, now):
+            return
+        bucket = BucketRow.get_or_none(BucketRow.id == granted.bucket_id)
+        if bucket is None:
+            return
+        level = level_of(bucket.level, bucket.lowered_at, now)
+        calls, machines = _lacking(bucket, limit, level, now, _unsent(_under_way(limiter_id, now), bucket.id))
+        BucketRow.update(calls=calls, machines=machines, counted_at=now).where(BucketRow.id == bucket.id).execute()
+        CallRow.update(reserved=False).where(CallRow.id == granted.call_id).execute()
 
 
 def end_call(store: Store, call_id: int) -> None:
@@ -151,7 +170,7 @@ def throttled(store: Store, granted: Granted, limiter_id: int, limit: ApiLimit, 
         changes: dict[str, object] = {}
         if granted.at >= bucket.lowered_at:
             level = level_of(bucket.level, bucket.lowered_at, now)
-            calls, machines = _lacking(bucket, limit, level, now)
+            calls, machines = _lacking(bucket, limit, level, now, (0, 0))
             # What the vendor has just refused is not left over in our count either. Of the two it is the calls that
             # others may use up, with programs of their own on the same account.
             if limit.calls is not None:
@@ -173,7 +192,15 @@ def level_of(level: int, lowered_at: int, now: int) -> int:
 class _Turn:
     """When a call's turn comes, given the bucket and those who wait."""
 
-    def __init__(self, asked: Asked, bucket: BucketRow, waiting: list[FlowRow], mine: FlowRow | None, now: int) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        bucket: BucketRow,
+        waiting: list[FlowRow],
+        mine: FlowRow | None,
+        unsent: tuple[int, int],
+        now: int,
+    ) -> None:
         self.asked, self.bucket, self.mine, self.waiting = asked, bucket, mine, waiting
         self.now = now
         self.since: int = now
@@ -181,7 +208,7 @@ class _Turn:
         if mine is not None and mine.waiting:
             self.since, self.start = mine.since, mine.start
         self.level = level_of(bucket.level, bucket.lowered_at, now)
-        self.calls, self.machines = _lacking(bucket, asked.limit, self.level, now)
+        self.calls, self.machines = _lacking(bucket, asked.limit, self.level, now, unsent)
         me = (self.start, self.since, mine.id if mine else float("inf"))
         ahead = [row for row in waiting if row.bucket_id == bucket.id and (row.start, row.since, row.id) < me]
         self.ready_at = self._after([row.machines for row in ahead if row.here_until > now])
@@ -226,12 +253,26 @@ class _Turn:
         )
 
 
-def _lacking(bucket: BucketRow, limit: ApiLimit, level: int, now: int) -> tuple[float, float]:
-    """How many calls and machines the bucket lacks by now."""
+def _lacking(bucket: BucketRow, limit: ApiLimit, level: int, now: int, unsent: tuple[int, int]) -> tuple[float, float]:
+    """How many calls and machines the bucket lacks by now; those of calls that have not been sent yet at the least."""
     seconds = max(0, now - bucket.counted_at) / 1000 / 2**level
-    calls = max(0.0, bucket.calls - seconds * limit.calls.per_second) if limit.calls else 0.0
-    machines = max(0.0, bucket.machines - seconds * limit.machines.per_second) if limit.machines else 0.0
+    calls = max(float(unsent[0]), bucket.calls - seconds * limit.calls.per_second) if limit.calls else 0.0
+    machines = max(float(unsent[1]), bucket.machines - seconds * limit.machines.per_second) if limit.machines else 0.0
     return calls, machines
+
+
+def _under_way(limiter_id: int, now: int) -> list[CallRow]:
+    rows = list(CallRow.select().where(CallRow.limiter_id == limiter_id))
+    alive = [row for row in rows if row.until > now]
+    if len(alive) < len(rows):
+        CallRow.delete().where((CallRow.limiter_id == limiter_id) & (CallRow.until <= now)).execute()
+    return alive
+
+
+def _unsent(under_way: list[CallRow], bucket_id: int) -> tuple[int, int]:
+    """How many calls of the bucket have their turn and have not been sent, and their machines."""
+    rows = [row for row in under_way if row.reserved and row.bucket_id == bucket_id]
+    return len(rows), sum(row.machines for row in rows)
 
 
 def _room(rate: Rate) -> float:
@@ -258,16 +299,12 @@ def _bucket(asked: Asked) -> BucketRow:
     return bucket
 
 
-def _places_left(asked: Asked, now: int) -> int:
+def _places_left(asked: Asked, under_way: list[CallRow]) -> int:
     if not asked.places:
         return 1_000_000
-    under_way = CallRow.select(CallRow.changing, CallRow.until).where(CallRow.limiter_id == asked.limiter_id).tuples()
-    rows = list(under_way)
-    alive = [changing for changing, until in rows if until > now]
-    if len(alive) < len(rows):
-        CallRow.delete().where((CallRow.limiter_id == asked.limiter_id) & (CallRow.until <= now)).execute()
-    left = asked.places - len(alive)
-    return min(left, asked.places - asked.spare - sum(alive)) if asked.machines else left
+    left = asked.places - len(under_way)
+    changing = sum(1 for row in under_way if row.machines)
+    return min(left, asked.places - asked.spare - changing) if asked.machines else left
 
 
 def _grant(asked: Asked, turn: _Turn, now: int) -> Granted:
@@ -286,9 +323,14 @@ def _grant(asked: Asked, turn: _Turn, now: int) -> Granted:
     elif turn.mine is not None:
         FlowRow.delete().where(FlowRow.id == turn.mine.id).execute()
     call_id = 0
-    if asked.takes_place and asked.places:
+    if asked.reserves or (asked.takes_place and asked.places):
         call_id = CallRow.insert(
-            limiter_id=asked.limiter_id, owner=asked.owner, changing=bool(asked.machines), until=now + asked.lease_ms
+            limiter_id=asked.limiter_id,
+            bucket_id=turn.bucket.id,
+            owner=asked.owner,
+            machines=asked.machines,
+            reserved=asked.reserves,
+            until=now + asked.lease_ms,
         ).execute()
     return Granted(turn.bucket.id, int(call_id), now)
 

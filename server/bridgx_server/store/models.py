@@ -505,12 +505,17 @@ class FlowRow(_Table):
 
 
 class CallRow(_Table):
-    """A call under way: one of the account's places, free again after ``until`` if its process has died."""
+    """A call under way: one of the account's places, free again after ``until`` if its process has died.
+
+    ``reserved``: it has its turn, and has not been sent yet. ``machines`` is how many it makes or ends.
+    """
 
     id = BigAutoField()
     limiter_id = IntegerField()
+    bucket_id = IntegerField()
     owner = CharField(max_length=32)
-    changing = BooleanField()
+    machines = IntegerField()
+    reserved = BooleanField()
     until = BigIntegerField()
 
     class Meta:

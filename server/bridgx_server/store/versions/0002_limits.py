@@ -59,8 +59,10 @@ class FlowRow(Model):
 class CallRow(Model):
     id = BigAutoField()
     limiter_id = IntegerField()
+    bucket_id = IntegerField()
     owner = CharField(max_length=32)
-    changing = BooleanField()
+    machines = IntegerField()
+    reserved = BooleanField()
     until = BigIntegerField()
 
     class Meta:
