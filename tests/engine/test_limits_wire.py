@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CloudSim
+from bridgx_server.providers.base import Credentials, ProviderSettings
+from bridgx_server.providers.rates import parse
+from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
+from bridgx_server.scaling.limiter import Limiter, LimiterSettings
+from bridgx_server.store.database import Store
+from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import BucketRow
 from engine.conftest import wait_for
-from engine.wire_world import SETTINGS, WireWorld, wire_world
+from engine.wire_world import REGIONS, SETTINGS, WireWorld, wire_world
 
 CREATE = {
     "AlibabaCloud": "RunInstances",
@@ -44,6 +51,38 @@ def limited_world(
     with wire_world(simulator, cloud, directory, database_url, replace(SETTINGS, lease=10.0), rates) as world:
         world.control.rate(cloud, action, per_second, burst)
         yield world
+
+
+PAGED = {  # what pages of a catalog are called on the wire
+    "AlibabaCloud": "DescribeImages",
+    "BaiduCloud": "ListImages",
+    "AWSCloud": "DescribeInstanceTypes",
+}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_catalog_is_read_page_beside_page_within_the_limit(simulator: CloudSim, cloud: str, tmp_path: Path) -> None:
+    control = ControlClient(simulator.control_url)
+    control.reset()
+    control.rate(cloud, PAGED[cloud], 4, 3)
+    store = Store(f"sqlite:///{tmp_path}/bridgx.db")
+    migrate(store)
+    settings = LimiterSettings(overrides=parse(f"*.{PAGED[cloud]}=4/s+3", ADAPTERS))
+    registry = ProviderRegistry(
+        {cloud: ProviderSettings(endpoint=simulator.endpoints[cloud])}, Limiter(store, settings)
+    )
+    provider = registry.get(Credentials(cloud, f"demo-{cloud}", f"demo-secret-{cloud}"))
+    region = REGIONS[cloud]
+    zone = provider.list_zones(region)[0].zone_id
+
+    for _ in range(4):
+        assert provider.list_instance_types(region, zone)
+        assert provider.list_images(region)
+
+    calls = control.calls(cloud, PAGED[cloud])
+    assert len(calls) >= 8
+    assert {row["status"] for row in calls} == {200}
+    store.close()
 
 
 def creations(world: WireWorld) -> list[dict[str, Any]]:
@@ -77,7 +116,7 @@ def test_a_large_task_does_not_starve_a_small_one(simulator: CloudSim, cloud: st
     with limited_world(simulator, cloud, tmp_path, "", per_second=2, burst=2) as world:
         world.add_cluster("small")
         world.start_worker()
-        large = world.expand(150)  # thirty calls, fifteen seconds
+        large = world.expand(90)  # eighteen calls, nine seconds
         wait_for(lambda: len(creations(world)) >= 3)
         before = len(creations(world))
         small = world.expand(5, "small")
@@ -89,7 +128,7 @@ def test_a_large_task_does_not_starve_a_small_one(simulator: CloudSim, cloud: st
         # One call may have been on its way and one have had its turn already.
         assert order.index(True) - before <= 3
         assert not world.is_over(large)
-        assert world.ended(large).running == 150
+        assert world.ended(large).running == 90
 
 
 def test_a_throttled_account_is_asked_more_slowly_and_gets_its_machines(simulator: CloudSim, tmp_path: Path) -> None:

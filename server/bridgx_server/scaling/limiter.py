@@ -95,11 +95,9 @@ class Limiter:
                 self._renewer.start()
 
     def ended(self, call_id: int) -> None:
-        """Gives a call's place back. If the store cannot be reached, the place runs out by itself."""
+        """Keeps it no more."""
         with self._lock:
             self._under_way.discard(call_id)
-        with _unless_the_store_fails("place not given back"):
-            limits.end_call(self.store, call_id)
 
     def _renew(self) -> None:
         while True:
@@ -130,34 +128,34 @@ class _AccountGate:
         reserved = _reserved.get()
         if reserved is not None and reserved.gate is self and reserved.api == api and not reserved.used:
             reserved.used = True
-            if reserved.granted is not None:
-                with _unless_the_store_fails("call not counted anew"):
-                    limits.sending(self.limiter.store, reserved.granted, self.row_id, self._limit(api))
-            with self._heeding(api, reserved.granted):
-                yield
+            try:
+                with self._heeding(api, reserved.granted):
+                    yield
+            finally:
+                self._settle(api, reserved.granted)
             return
         # Whoever has reserved one call makes one at a time, so others on the way to it need no place of their own.
-        granted = self._turn(region_id, api, machines, takes_place=reserved is None, reserves=False)
+        granted = self._turn(region_id, api, machines, takes_place=reserved is None)
         try:
             caller().check()
             with self._heeding(api, granted):
                 yield
         finally:
-            self._end(granted)
+            self._end(api, granted)
 
     @contextlib.contextmanager
     def reserve(self, region_id: str, api: str, machines: int = 0) -> Iterator[None]:
         """See :class:`bridgx_server.providers.gate.Gate`."""
-        granted = self._turn(region_id, api, machines, takes_place=True, reserves=True)
+        granted = self._turn(region_id, api, machines, takes_place=True)
         token = _reserved.set(_Reserved(self, api, granted))
         try:
             caller().check()
             yield
         finally:
             _reserved.reset(token)
-            self._end(granted)
+            self._end(api, granted)
 
-    def _turn(self, region_id: str, api: str, machines: int, *, takes_place: bool, reserves: bool) -> Granted | None:
+    def _turn(self, region_id: str, api: str, machines: int, *, takes_place: bool) -> Granted | None:
         """Waits for a turn; None where nothing is counted."""
         limit = self._limit(api)
         places = self.limiter.settings.places if takes_place else 0
@@ -167,10 +165,9 @@ class _AccountGate:
         flow = who.flow or f"{self.limiter.owner}/{threading.get_ident()}"
         deadline = self.limiter.monotonic() + who.patience
         while True:
-            answer = self._ask(region_id, api, machines, limit, who, flow, places, reserves)
+            answer = self._ask(region_id, api, machines, limit, who, flow, places)
             if isinstance(answer, Granted):
-                if answer.call_id:
-                    self.limiter.began(answer.call_id)
+                self.limiter.began(answer.call_id)
                 return answer
             seconds = max((answer.at - self.limiter.store.now()) / 1000, SHORTEST)
             if who.leaving() or self.limiter.monotonic() + (0 if answer.for_place else seconds) >= deadline:
@@ -198,7 +195,6 @@ class _AccountGate:
         who: Caller,
         flow: str,
         places: int,
-        reserves: bool,
     ) -> Granted | Later:
         while True:
             if not self.row_id:
@@ -216,7 +212,6 @@ class _AccountGate:
                 places=places,
                 spare=places // 4,
                 takes_place=bool(places),
-                reserves=reserves,
             )
             answer = limits.ask(self.limiter.store, asked)
             if answer is not None:
@@ -246,9 +241,16 @@ class _AccountGate:
                 log.warning("throttled", provider=self.provider, access_key=self.access_key, api=api)
             raise
 
-    def _end(self, granted: Granted | None) -> None:
-        if granted is not None and granted.call_id:
+    def _settle(self, api: str, granted: Granted | None) -> None:
+        if granted is not None:
+            with _unless_the_store_fails("call not counted"):
+                limits.settle(self.limiter.store, granted, self.row_id, self._limit(api), ended=False)
+
+    def _end(self, api: str, granted: Granted | None) -> None:
+        if granted is not None:
             self.limiter.ended(granted.call_id)
+            with _unless_the_store_fails("place not given back"):  # then it runs out by itself
+                limits.settle(self.limiter.store, granted, self.row_id, self._limit(api), ended=True)
             with self.freed:
                 self.freed.notify_all()
 

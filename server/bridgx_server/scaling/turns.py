@@ -12,8 +12,11 @@ SHORTEST_WAIT = 0.05  # seconds
 
 
 def wait_for_turn(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -> None:
-    """Puts the chunk off until its turn, as it is: the cloud has not been asked. Raises LeaseLost."""
-    wait = max(error.retry_after or 0.0, SHORTEST_WAIT)
+    """Puts the chunk off, as it is: the cloud has not been asked. Raises LeaseLost.
+
+    It asks for its turn again soon even if that is estimated to be far away: whoever is before it may give up.
+    """
+    wait = min(max(error.retry_after or 0.0, SHORTEST_WAIT), engine.settings.poll_limit)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
         chunks.update(chunk.id, next_at=engine.now() + int(wait * 1000))

@@ -31,8 +31,7 @@ class Asked:
     """A call that wants to go. ``places`` is how many calls of the account may be under way (0: any number).
 
     ``spare`` of them are kept from calls that make or end machines. ``named`` callers keep their place in the queue.
-    ``takes_place`` is False for a call whose caller has a place already. ``reserves``: the call is sent later, and
-    :func:`sending` is told when.
+    ``takes_place`` is False for a call whose caller has a place already.
     """
 
     limiter_id: int
@@ -47,12 +46,11 @@ class Asked:
     places: int
     spare: int = 0
     takes_place: bool = True
-    reserves: bool = False
 
 
 @dataclass(frozen=True)
 class Granted:
-    """The call may go. ``call_id`` is its place, 0 where it has none; ``at`` is now (ms)."""
+    """The call may go; whoever made it then says :func:`settle`. ``at`` is now (ms)."""
 
     bucket_id: int
     call_id: int
@@ -109,7 +107,7 @@ def ask(store: Store, asked: Asked) -> Granted | Later | None:
         )
         mine = next((row for row in flows if row.bucket_id == bucket.id and row.name == asked.flow), None)
         waiting = [row for row in flows if row is not mine and row.waiting]
-        turn = _Turn(asked, bucket, waiting, mine, _unsent(under_way, bucket.id), now)
+        turn = _Turn(asked, bucket, waiting, mine, _uncounted(under_way, bucket.id), now)
         free = _places_left(asked, under_way) - turn.others_wanting_a_place()
         if turn.ready_at <= now and (free > 0 or not asked.takes_place):
             return _grant(asked, turn, now)
@@ -128,25 +126,26 @@ def leave_queue(store: Store, bucket_id: int, flow: str, *, named: bool) -> None
             FlowRow.delete().where(where).execute()
 
 
-def sending(store: Store, granted: Granted, limiter_id: int, limit: ApiLimit) -> None:
-    """A reserved call goes out only now: it is from now on that the vendor's count recovers from it."""
+def settle(store: Store, granted: Granted, limiter_id: int, limit: ApiLimit, *, ended: bool) -> None:
+    """The call has been answered, so the vendor has counted it by now; ``ended``: its place is free too.
+
+    Nobody knows when on its way it was counted, so it is from now on that the bucket recovers from it.
+    """
     now = store.now()
     with store.transaction():
         if not _lock(store, limiter_id, now):
             return
+        row = CallRow.get_or_none(CallRow.id == granted.call_id)
         bucket = BucketRow.get_or_none(BucketRow.id == granted.bucket_id)
-        if bucket is None:
-            return
-        level = level_of(bucket.level, bucket.lowered_at, now)
-        calls, machines = _lacking(bucket, limit, level, now, _unsent(_under_way(limiter_id, now), bucket.id))
-        BucketRow.update(calls=calls, machines=machines, counted_at=now).where(BucketRow.id == bucket.id).execute()
-        CallRow.update(reserved=False).where(CallRow.id == granted.call_id).execute()
-
-
-def end_call(store: Store, call_id: int) -> None:
-    """Frees the place of a call that has ended."""
-    with store.connection():
-        CallRow.delete().where(CallRow.id == call_id).execute()
+        if row is not None and row.uncounted and bucket is not None:
+            level = level_of(bucket.level, bucket.lowered_at, now)
+            uncounted = _uncounted(_under_way(limiter_id, now), bucket.id)
+            calls, machines = _lacking(bucket, limit, level, now, uncounted)
+            BucketRow.update(calls=calls, machines=machines, counted_at=now).where(BucketRow.id == bucket.id).execute()
+        if ended:
+            CallRow.delete().where(CallRow.id == granted.call_id).execute()
+        else:
+            CallRow.update(uncounted=False).where(CallRow.id == granted.call_id).execute()
 
 
 def keep_calls(store: Store, call_ids: list[int], until: int) -> None:
@@ -198,7 +197,7 @@ class _Turn:
         bucket: BucketRow,
         waiting: list[FlowRow],
         mine: FlowRow | None,
-        unsent: tuple[int, int],
+        uncounted: tuple[int, int],
         now: int,
     ) -> None:
         self.asked, self.bucket, self.mine, self.waiting = asked, bucket, mine, waiting
@@ -208,7 +207,7 @@ class _Turn:
         if mine is not None and mine.waiting:
             self.since, self.start = mine.since, mine.start
         self.level = level_of(bucket.level, bucket.lowered_at, now)
-        self.calls, self.machines = _lacking(bucket, asked.limit, self.level, now, unsent)
+        self.calls, self.machines = _lacking(bucket, asked.limit, self.level, now, uncounted)
         me = (self.start, self.since, mine.id if mine else float("inf"))
         ahead = [row for row in waiting if row.bucket_id == bucket.id and (row.start, row.since, row.id) < me]
         self.ready_at = self._after([row.machines for row in ahead if row.here_until > now])
@@ -253,11 +252,17 @@ class _Turn:
         )
 
 
-def _lacking(bucket: BucketRow, limit: ApiLimit, level: int, now: int, unsent: tuple[int, int]) -> tuple[float, float]:
-    """How many calls and machines the bucket lacks by now; those of calls that have not been sent yet at the least."""
+def _lacking(
+    bucket: BucketRow, limit: ApiLimit, level: int, now: int, uncounted: tuple[int, int]
+) -> tuple[float, float]:
+    """How many calls and machines the bucket lacks by now; at the least those that the vendor may count any moment."""
     seconds = max(0, now - bucket.counted_at) / 1000 / 2**level
-    calls = max(float(unsent[0]), bucket.calls - seconds * limit.calls.per_second) if limit.calls else 0.0
-    machines = max(float(unsent[1]), bucket.machines - seconds * limit.machines.per_second) if limit.machines else 0.0
+    least_calls, least_machines = uncounted
+    calls, machines = 0.0, 0.0
+    if limit.calls is not None:
+        calls = max(float(least_calls), bucket.calls - seconds * limit.calls.per_second)
+    if limit.machines is not None:
+        machines = max(float(least_machines), bucket.machines - seconds * limit.machines.per_second)
     return calls, machines
 
 
@@ -269,17 +274,14 @@ def _under_way(limiter_id: int, now: int) -> list[CallRow]:
     return alive
 
 
-def _unsent(under_way: list[CallRow], bucket_id: int) -> tuple[int, int]:
-    """How many calls of the bucket have their turn and have not been sent, and their machines."""
-    rows = [row for row in under_way if row.reserved and row.bucket_id == bucket_id]
+def _uncounted(under_way: list[CallRow], bucket_id: int) -> tuple[int, int]:
+    """How many calls of the bucket are on their way, and their machines."""
+    rows = [row for row in under_way if row.uncounted and row.bucket_id == bucket_id]
     return len(rows), sum(row.machines for row in rows)
 
 
 def _room(rate: Rate) -> float:
-    """How many may go at once.
-
-    One of a burst is kept back, so that calls which arrive closer together than they were sent are not refused.
-    """
+    """How many may go at once: one of a burst is kept back, for clocks that do not agree to the millisecond."""
     return max(1.0, rate.burst - 1)
 
 
@@ -300,11 +302,9 @@ def _bucket(asked: Asked) -> BucketRow:
 
 
 def _places_left(asked: Asked, under_way: list[CallRow]) -> int:
-    if not asked.places:
-        return 1_000_000
-    left = asked.places - len(under_way)
-    changing = sum(1 for row in under_way if row.machines)
-    return min(left, asked.places - asked.spare - changing) if asked.machines else left
+    taken = [bool(row.machines) for row in under_way if row.has_place]
+    left = asked.places - len(taken)
+    return min(left, asked.places - asked.spare - sum(taken)) if asked.machines else left
 
 
 def _grant(asked: Asked, turn: _Turn, now: int) -> Granted:
@@ -322,16 +322,15 @@ def _grant(asked: Asked, turn: _Turn, now: int) -> Granted:
         )
     elif turn.mine is not None:
         FlowRow.delete().where(FlowRow.id == turn.mine.id).execute()
-    call_id = 0
-    if asked.reserves or (asked.takes_place and asked.places):
-        call_id = CallRow.insert(
-            limiter_id=asked.limiter_id,
-            bucket_id=turn.bucket.id,
-            owner=asked.owner,
-            machines=asked.machines,
-            reserved=asked.reserves,
-            until=now + asked.lease_ms,
-        ).execute()
+    call_id = CallRow.insert(
+        limiter_id=asked.limiter_id,
+        bucket_id=turn.bucket.id,
+        owner=asked.owner,
+        machines=asked.machines,
+        has_place=asked.takes_place,
+        uncounted=True,
+        until=now + asked.lease_ms,
+    ).execute()
     return Granted(turn.bucket.id, int(call_id), now)
 
 

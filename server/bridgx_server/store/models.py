@@ -505,9 +505,10 @@ class FlowRow(_Table):
 
 
 class CallRow(_Table):
-    """A call under way: one of the account's places, free again after ``until`` if its process has died.
+    """A call that has had its turn and not ended, until ``until`` if its process has died.
 
-    ``reserved``: it has its turn, and has not been sent yet. ``machines`` is how many it makes or ends.
+    ``has_place``: it takes one of the account's places. ``uncounted``: the vendor may not have counted it yet.
+    ``machines`` is how many it makes or ends.
     """
 
     id = BigAutoField()
@@ -515,7 +516,8 @@ class CallRow(_Table):
     bucket_id = IntegerField()
     owner = CharField(max_length=32)
     machines = IntegerField()
-    reserved = BooleanField()
+    has_place = BooleanField()
+    uncounted = BooleanField()
     until = BigIntegerField()
 
     class Meta:

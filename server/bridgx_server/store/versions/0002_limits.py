@@ -62,7 +62,8 @@ class CallRow(Model):
     bucket_id = IntegerField()
     owner = CharField(max_length=32)
     machines = IntegerField()
-    reserved = BooleanField()
+    has_place = BooleanField()
+    uncounted = BooleanField()
     until = BigIntegerField()
 
     class Meta:
