@@ -73,11 +73,11 @@ def test_the_first_that_names_an_api_counts_and_an_override_replaces_only_what_i
 
 
 def test_no_span_of_a_window_holds_more_than_it_allows() -> None:
-    rate = window(300, 60)
-    assert rate.burst + rate.per_second * 60 == pytest.approx(300)
+    for rate, span in ((window(300, 60), 60), (window(10, 1, at_once=0.5), 1)):
+        assert rate.burst + rate.per_second * span == pytest.approx({60: 300, 1: 10}[span])
 
 
-@pytest.mark.parametrize("folder", ["alibaba", "aws", "baidu"])
+@pytest.mark.parametrize("folder", ["alibaba", "aws", "baidu", "huawei", "tencent"])
 def test_every_table_says_where_its_figures_are_from_and_leaves_no_api_out(folder: str) -> None:
     table: RateTable = importlib.import_module(f"bridgx_server.providers.{folder}").RATES
     assert all(row.source for row in table)

@@ -18,12 +18,12 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 LARGEST = 1e6  # of a rate's numbers
 
 
-def window(count: float, seconds: float) -> Rate:
-    """A vendor's `count in any such span of time` as a bucket: a fifth at once, the rest evenly over the span.
+def window(count: float, seconds: float, at_once: float = 0.2) -> Rate:
+    """A vendor's `count in any such span of time` as a bucket: a share of it at once, the rest evenly over the span.
 
     No span, wherever it begins, then holds more than ``count``, which is at least 5.
     """
-    return Rate(count * 4 / 5 / seconds, count / 5)
+    return Rate(count * (1 - at_once) / seconds, count * at_once)
 
 
 # For a cloud without a table, and the end of every table.
