@@ -120,7 +120,7 @@ def test_a_large_task_does_not_starve_a_small_one(simulator: CloudSim, cloud: st
     with limited_world(simulator, cloud, tmp_path, "", per_second=2, burst=2) as world:
         world.add_cluster("small")
         world.start_worker()
-        large = world.expand(90)  # eighteen calls, nine seconds
+        large = world.expand(60)  # twelve calls, six seconds
         wait_for(lambda: len(creations(world)) >= 3)
         before = len(creations(world))
         small = world.expand(5, "small")
@@ -132,7 +132,7 @@ def test_a_large_task_does_not_starve_a_small_one(simulator: CloudSim, cloud: st
         # One call may have been on its way and one have had its turn already.
         assert order.index(True) - before <= 3
         assert not world.is_over(large)
-        assert world.ended(large).running == 90
+        assert world.ended(large).running == 60
         assert {row["status"] for row in creations(world)} <= {200, 202}
 
 
