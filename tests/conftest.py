@@ -73,6 +73,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield from _made_database(request.param)
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of each kind that the tests of a module share."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('database')}/bridgx.db"
+    else:
+        yield from _made_database(request.param)
+
+
 @pytest.fixture(params=list(SERVERS))
 def server_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database of each kind that several processes may share."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import bridgx.v1 as pb
 import grpc
@@ -28,6 +29,7 @@ from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.scaling.assembly import make_engine, make_worker
+from bridgx_server.scaling.limiter import Limiter
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.services.account_service import AccountService
 from bridgx_server.services.audit_service import AuditService
@@ -71,14 +73,21 @@ class Parts:
     keyring: Keyring
     tokens: Mapping[str, str]
 
+    @cached_property
+    def limiter(self) -> Limiter:
+        """What all calls to the clouds pass."""
+        return Limiter(self.store, self.settings.limiter_settings())
+
     def clouds(self) -> AccountClouds:
         """The registered accounts as adapters."""
-        return AccountClouds(self.store, self.keyring, ProviderRegistry(self.settings.provider_settings()))
+        registry = ProviderRegistry(self.settings.provider_settings(), self.limiter)
+        return AccountClouds(self.store, self.keyring, registry)
 
     def worker(self, clouds: AccountClouds) -> Worker:
         """A worker, not started yet."""
         templates = StoredTemplates(self.store, self.keyring)
-        return make_worker(make_engine(self.store, clouds, templates, self.settings.engine_settings()))
+        settings = self.settings.engine_settings()
+        return make_worker(make_engine(self.store, clouds, templates, settings, gates=self.limiter))
 
 
 class Server:

@@ -16,8 +16,10 @@ from bridgx_server.identities.issuer import Issuer, IssuerSettings, meanings_of
 from bridgx_server.identities.keys import FileKeys, UrlKeys
 from bridgx_server.interceptors.origin import networks_of
 from bridgx_server.providers.base import ProviderSettings
+from bridgx_server.providers.rates import parse
 from bridgx_server.providers.registry import ADAPTERS
 from bridgx_server.scaling.engine import EngineSettings
+from bridgx_server.scaling.limiter import LimiterSettings
 from bridgx_server.store.secrets import Keyring, key_from_text
 from bridgx_server.tls import TlsFiles
 
@@ -109,7 +111,14 @@ class Settings(BaseSettings):
     stop_grace: Positive = Field(30.0, description="Seconds that calls under way have when the server stops.")
     connect_timeout: Positive = Field(5.0, description="Seconds to connect to a cloud.")
     read_timeout: Positive = Field(60.0, description="Seconds to wait for a cloud's answer.")
-    account_concurrency: int = Field(8, ge=1, le=256, description="Calls to one cloud account at once.")
+    account_concurrency: int = Field(
+        8, ge=0, le=256, description="Calls to one cloud account at once, of all processes together; 0: any number."
+    )
+    rates: str = Field(
+        "",
+        description="Limits of calls that replace the vendors' published ones: Cloud.Api=2/s+5 (calls in a second, at"
+        " once), Cloud.Api:machines=120/m, Cloud.Api=off, separated by commas; * stands for anything.",
+    )
     batch: int = Field(0, ge=0, le=1000, description="Most machines a chunk asks for; 0: what the cloud takes.")
     lease: Positive = Field(30.0, description="Seconds until the work of a dead worker is taken up by another.")
     poll: Positive = Field(2.0, description="Seconds between two questions about a young machine.")
@@ -166,6 +175,12 @@ class Settings(BaseSettings):
     def _whole_tls(self) -> Settings:
         check_tls(self.tls_certificate, self.tls_key, self.tls_client_ca)
         return self
+
+    @field_validator("rates")
+    @classmethod
+    def _known_rates(cls, text: str) -> str:
+        parse(text, tuple(ADAPTERS))
+        return text
 
     @classmethod
     def settings_customise_sources(
@@ -251,10 +266,16 @@ class Settings(BaseSettings):
                 endpoint=getattr(self, f"endpoint_{name.lower()}"),
                 connect_timeout=self.connect_timeout,
                 read_timeout=self.read_timeout,
-                pool_size=max(16, self.account_concurrency * 2),
+                pool_size=max(32, self.account_concurrency * 2),
             )
             for name in ADAPTERS
         }
+
+    def limiter_settings(self) -> LimiterSettings:
+        """How many calls there may be."""
+        return LimiterSettings(
+            places=self.account_concurrency, lease=self.lease, overrides=parse(self.rates, tuple(ADAPTERS))
+        )
 
     def engine_settings(self) -> EngineSettings:
         """What the engine needs."""
@@ -267,7 +288,6 @@ class Settings(BaseSettings):
             give_up=self.give_up,
             reconcile=self.reconcile,
             batch=self.batch,
-            account_concurrency=self.account_concurrency,
         )
 
 

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import structlog
+from bridgx_server import logs
 from bridgx_server.providers.base import ProviderSettings
-from bridgx_server.providers.registry import ProviderRegistry
+from bridgx_server.providers.rates import parse
+from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.engine import EngineSettings
+from bridgx_server.scaling.limiter import Limiter, LimiterSettings
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring
 
@@ -35,8 +37,6 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
             if seen == count:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    # The log goes to the standard error: the standard output answers commands.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     wrong_by = config.get("clock_is_wrong_by", 0.0)
     store = Store(config["database_url"], clock=lambda: time.time() + wrong_by)
     keyring = Keyring.of(bytes.fromhex(config["key"]))
@@ -46,10 +46,10 @@ def run_worker(config: dict[str, Any], point: str, count: int) -> None:
     endpoints = {
         name: ProviderSettings(endpoint=url, read_timeout=timeout) for name, url in config["endpoints"].items()
     }
-    clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints))
-    engine = make_engine(
-        store, clouds, StoredTemplates(store, keyring), EngineSettings(**config["engine"]), reach=reach
-    )
+    settings = EngineSettings(**config["engine"])
+    limiter = Limiter(store, LimiterSettings(lease=settings.lease, overrides=parse(config["rates"], tuple(ADAPTERS))))
+    clouds = AccountClouds(store, keyring, ProviderRegistry(endpoints, limiter))
+    engine = make_engine(store, clouds, StoredTemplates(store, keyring), settings, gates=limiter, reach=reach)
     make_worker(engine).start()
     signal.pause()
 
@@ -79,6 +79,7 @@ def main() -> None:
         if pid == 0:
             sys.stdin.close()
             sys.stdout.close()
+            logs.set_up("warning", "json", sys.stderr)  # the closed one would make every log line fail
             run_worker(config, point, int(count))
             os._exit(0)
         print(pid, flush=True)

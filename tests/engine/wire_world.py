@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bridgx_server.cloudsim.control_client import ControlClient
@@ -47,6 +47,7 @@ REGIONS = {
     "BaiduCloud": "bj",
     "AWSCloud": "us-east-1",
 }
+RATES = "*.*=1000/s+1000, *.*:machines=off"  # counted, and never in the way
 SETTINGS = EngineSettings(
     lease=0.8,
     poll=0.05,
@@ -69,10 +70,18 @@ class WireWorld:
     control: ControlClient
     spawner: subprocess.Popen[str]
     directory: Path
+    template: ClusterTemplate
     pids: list[int] = field(default_factory=list)
 
-    def expand(self, count: int) -> int:
-        return api.submit_expand(self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, caller="test")
+    def add_cluster(self, name: str) -> None:
+        """Another cluster of the same account, like the first."""
+        keyring = Keyring.of(bytes.fromhex(KEY))
+        clusters.add(self.store, keyring, replace(self.template, name=name), "test")
+
+    def expand(self, count: int, cluster: str = "web") -> int:
+        return api.submit_expand(
+            self.store, EVERYTHING, cluster_name=cluster, task_name="t", count=count, caller="test"
+        )
 
     def shrink(self, count: int) -> int:
         return api.submit_shrink(
@@ -129,9 +138,17 @@ class WireWorld:
 
 @contextlib.contextmanager
 def wire_world(
-    simulator: CloudSim, cloud: str, directory: Path, database_url: str = "", settings: EngineSettings = SETTINGS
+    simulator: CloudSim,
+    cloud: str,
+    directory: Path,
+    database_url: str = "",
+    settings: EngineSettings = SETTINGS,
+    rates: str = RATES,
 ) -> Iterator[WireWorld]:
-    """A fresh cluster `web` on a cloud of the simulator, whose machines boot and go within a fraction of a second."""
+    """A fresh cluster `web` on a cloud of the simulator, whose machines boot and go within a fraction of a second.
+
+    `rates` are the workers' limits of calls.
+    """
     control = ControlClient(simulator.control_url)
     control.reset()
     control.delays(boot=[0.05, 0.4], delete=[0.02, 0.2])
@@ -139,12 +156,13 @@ def wire_world(
     store = Store(url)
     migrate(store)
     keyring = Keyring.of(bytes.fromhex(KEY))
-    _furnish(store, keyring, simulator, cloud)
+    template = _furnish(store, keyring, simulator, cloud)
     config = {
         "database_url": url,
         "key": KEY,
         "endpoints": simulator.endpoints,
         "engine": asdict(settings),
+        "rates": rates,
         "import": [ADAPTERS[cloud]],
     }
     script = Path(__file__).with_name("spawner.py")
@@ -156,7 +174,7 @@ def wire_world(
             stderr=log,
             text=True,
         )
-    world = WireWorld(cloud, store, control, spawner, directory)
+    world = WireWorld(cloud, store, control, spawner, directory, template)
     try:
         yield world
     finally:
@@ -168,7 +186,7 @@ def wire_world(
         store.close()
 
 
-def _furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) -> None:
+def _furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) -> ClusterTemplate:
     project = "demo-project" if cloud == "HuaweiCloud" else ""
     credentials = Credentials(cloud, f"demo-{cloud}", f"demo-secret-{cloud}", project)
     account = accounts.register(store, keyring, credentials, name="test", caller="test")
@@ -204,6 +222,7 @@ def _furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) ->
         max_machines=100_000,
     )
     clusters.add(store, keyring, template, "test")
+    return template
 
 
 def _lives(pid: int) -> bool:

@@ -67,6 +67,11 @@ class ControlClient:
         """Sets how many machines the demo account may have."""
         self.call("POST", "/quotas", {"cloud": cloud, "machines": machines})
 
+    def rate(self, cloud: str, action: str, per_second: float | None, burst: float = 1.0) -> None:
+        """Sets how many calls of an action a cloud takes; None lifts the limit."""
+        body = {"cloud": cloud, "action": action, "per_second": per_second, "burst": burst}
+        self.call("POST", "/rates", body)
+
     def reset(self) -> None:
         """Makes everything as on the first day."""
         self.call("POST", "/reset")

@@ -210,6 +210,7 @@ class CloudSim:
                 "path": request.path,
                 "parameters": _redacted(parameters),
                 "status": status,
+                "at": self.clock(),
             }
         )
 

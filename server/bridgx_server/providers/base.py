@@ -2,7 +2,8 @@
 
 One adapter speaks one vendor and translates both ways: words (disk categories, charge types, states) and failures
 (:mod:`bridgx_server.providers.errors`). An adapter keeps no state but its SDK clients, never retries by itself, never
-sleeps, and raises nothing but :class:`ProviderError`. All methods may be called from many threads at once.
+sleeps, passes its gate (:mod:`bridgx_server.providers.gate`) with every request, and raises nothing but
+:class:`ProviderError` and what the gate raises. All methods may be called from many threads at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.gate import OPEN, Gate
 
 __all__ = [
     "Charge",
@@ -57,13 +59,15 @@ class ProviderSettings:
     """How an adapter reaches its cloud.
 
     ``endpoint`` is a URL that replaces every endpoint of the cloud (empty: the vendor's own, over https). Timeouts are
-    in seconds. ``pool_size`` is the number of connections kept per client.
+    in seconds. ``pool_size`` is the number of connections kept per client. ``gate`` is that of the account; one that
+    lets everything pass where there is no account to be counted.
     """
 
     endpoint: str = ""
     connect_timeout: float = 5.0
     read_timeout: float = 60.0
     pool_size: int = 32
+    gate: Gate = field(default=OPEN, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ class Limits:
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
-    of stock is split in half until what there is has been taken.
+    of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
+    names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
+    anything is written down (empty: the turn is waited for on the way).
     """
 
     create_batch: int
@@ -83,6 +89,8 @@ class Limits:
     partial_delivery: bool = True
     vpc_prefix: tuple[int, int] = (8, 24)
     subnet_prefix: tuple[int, int] = (16, 29)
+    create_api: str = ""
+    delete_api: str = ""
 
 
 @dataclass(frozen=True)

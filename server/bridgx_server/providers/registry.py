@@ -8,13 +8,17 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
+from bridgx_server.providers.gate import Gates, OpenGates, RateTable
+from bridgx_server.providers.rates import CAUTIOUS
 
 ProviderFactory = Callable[[Credentials, ProviderSettings], Provider]
 
-# provider → module with a function ``connect(credentials, settings) -> Provider``
+# provider → module with a function ``connect(credentials, settings) -> Provider`` and, where there are figures of the
+# vendor's limits, a ``RATES`` of type RateTable
 ADAPTERS: Mapping[str, str] = {
     "AlibabaCloud": "bridgx_server.providers.alibaba",
     "HuaweiCloud": "bridgx_server.providers.huawei",
@@ -27,9 +31,13 @@ ADAPTERS: Mapping[str, str] = {
 class ProviderRegistry:
     """Adapters by account, made once and shared by all threads."""
 
-    def __init__(self, settings: Mapping[str, ProviderSettings] | None = None) -> None:
-        """``settings`` by provider; one that is absent has the defaults of :class:`ProviderSettings`."""
+    def __init__(self, settings: Mapping[str, ProviderSettings] | None = None, gates: Gates | None = None) -> None:
+        """``settings`` by provider; one that is absent has the defaults of :class:`ProviderSettings`.
+
+        ``gates`` counts the calls of the accounts; without it nothing is limited.
+        """
         self._settings = dict(settings or {})
+        self._gates = gates or OpenGates()
         self._adapters: dict[Credentials, Provider] = {}
         self._lock = threading.Lock()
         self._import_locks = {name: threading.Lock() for name in ADAPTERS}
@@ -47,7 +55,10 @@ class ProviderRegistry:
                 return adapter
             module = importlib.import_module(ADAPTERS[credentials.provider])
             connect = cast(ProviderFactory, module.connect)
-            made = connect(credentials, self._settings.get(credentials.provider, ProviderSettings()))
+            table: RateTable = getattr(module, "RATES", CAUTIOUS)
+            gate = self._gates.gate(credentials.provider, credentials.access_key, table)
+            settings = self._settings.get(credentials.provider, ProviderSettings())
+            made = connect(credentials, replace(settings, gate=gate))
             with self._lock:
                 self._adapters[credentials] = made
             return made

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridgx_server.providers.base import Charge, Disk, Provider
-from bridgx_server.scaling.limiter import Limiter
+from bridgx_server.providers.gate import OPEN, Caller, Gates, OpenGates, calling_for
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.database import Store
+from bridgx_server.store.leases import Lease, LeaseLost
+
+CALL_PATIENCE = 10.0  # seconds that a call on the way waits for its turn
+TURN_PATIENCE = 2.0  # seconds that a thread waits for a task's turn; if it is further away, other work goes first
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,6 @@ class EngineSettings:
     reconcile: float = 300.0  # between two comparisons of all of an account's machines in a region
     batch: int = 0  # the most machines a chunk asks for; 0: what the cloud takes
     parallel_chunks: int = 8  # calls of one task under way at once
-    account_concurrency: int = 8  # calls to one account under way at once
     tasks_at_once: int = 16
     watches_at_once: int = 4
 
@@ -80,14 +85,47 @@ class Engine:
     clouds: Clouds
     templates: Templates
     settings: EngineSettings
-    limiter: Limiter
     calls: Executor
+    gates: Gates = field(default_factory=OpenGates)
+    stopping: threading.Event = field(default_factory=threading.Event)
     random: random.Random = field(default_factory=random.Random)
     reach: Callable[[str], None] = lambda point: None
 
     def now(self) -> int:
         """The database's time in ms."""
         return self.store.now()
+
+    @contextlib.contextmanager
+    def calling(self, lease: Lease, flow: str = "") -> Iterator[None]:
+        """Calls to a cloud on behalf of the holder of a lease.
+
+        ``flow`` names a task, among which turns are shared out evenly. Nothing is sent once the lease is known to be
+        lost, even if the turn comes later: LeaseLost.
+        """
+        with calling_for(self._caller(lease, flow, CALL_PATIENCE)):
+            yield
+
+    @contextlib.contextmanager
+    def turn(self, lease: Lease, flow: str, template: Template, api: str, machines: int) -> Iterator[None]:
+        """The same with a turn at one API had already, so that what is written down here is sent at once.
+
+        Raises:
+            ProviderError: THROTTLED; the turn comes in ``retry_after`` seconds, and keeps till then.
+            LeaseLost: as above.
+        """
+        gate = self.gates.find(template.provider, template.account_key) if api else OPEN
+        with contextlib.ExitStack() as stack:
+            with calling_for(self._caller(lease, flow, TURN_PATIENCE)):
+                stack.enter_context(gate.reserve(template.region_id, api, machines))
+            stack.enter_context(self.calling(lease, flow))
+            yield
+
+    def _caller(self, lease: Lease, flow: str, patience: float) -> Caller:
+        def check() -> None:
+            if lease.lost.is_set():
+                raise LeaseLost(f"{lease.table.__name__} {lease.row_id} is held by another worker")
+
+        return Caller(flow, patience, check, self.stopping.is_set)
 
     def backoff(self, since: int, now: int, *, shortest: float = 1.0) -> int:
         """When to try again, in ms: the longer it has not worked since ``since`` (ms), the later; with jitter."""

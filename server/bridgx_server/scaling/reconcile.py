@@ -49,7 +49,7 @@ def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Report:
     started = engine.now()
     name = chunks.installation(engine.store)
     provider = engine.clouds.provider(watch.account_id)
-    with engine.limiter.call(watch.account_id):
+    with engine.calling(lease):
         listed = provider.find_machines(watch.region_id, tags.find_installation(name))
     engine.reach(faultpoints.RECONCILE_LISTED)
     there = {machine.instance_id: machine for machine in listed}

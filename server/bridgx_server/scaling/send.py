@@ -7,12 +7,14 @@ to PLANNED, ends as FAILED, or moves to later chunks.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from bridgx_server.providers.base import CreateMachines, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints, outcome, tags
 from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.scaling.turns import wait_for_turn
 from bridgx_server.store import chunks, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, Placement
 from bridgx_server.store.leases import Lease
@@ -48,18 +50,23 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
             ask_anew = not remembered and not canceled
             _believe_lookup(engine, lease, template, chunk, known, looked_at, ask_anew=ask_anew)
             return
-    if not _mark_sent(engine, lease, chunk):
-        return
+    # The turn comes first: a chunk that waits for it has surely not been asked for.
+    turn = contextlib.ExitStack()
     try:
-        request = _request(engine, template, chunk)
-        provider.check_machines(request)
-        with engine.limiter.call(template.account_id):
-            if lease.lost.is_set():
-                raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
-            created = provider.create_machines(request)
+        turn.enter_context(engine.turn(lease, _flow(chunk), template, provider.limits.create_api, chunk.asked))
     except ProviderError as error:
-        _refused(engine, lease, template, chunk, error, known, looked_at)
+        wait_for_turn(engine, lease, chunk, error)
         return
+    with turn:
+        if not _mark_sent(engine, lease, chunk):
+            return
+        try:
+            request = _request(engine, template, chunk)
+            provider.check_machines(request)
+            created = provider.create_machines(request)
+        except ProviderError as error:
+            _refused(engine, lease, template, chunk, error, known, looked_at)
+            return
     engine.reach(faultpoints.EXPAND_CREATED)
     ids = tuple(dict.fromkeys((*created.instance_ids, *known)))
     _accept(engine, lease, template, chunk, ids, created.request_id, created.shortfall)
@@ -96,9 +103,13 @@ def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> bool:
     return marked
 
 
+def _flow(chunk: Chunk) -> str:
+    return f"task-{chunk.task_id}"
+
+
 def _find(engine: Engine, provider: Provider, lease: Lease, template: Template, chunk: Chunk) -> tuple[str, ...]:
     """All machines of the chunk that any lookup has shown: they are recorded at once, and none is forgotten again."""
-    with engine.limiter.call(template.account_id):
+    with engine.calling(lease, _flow(chunk)):
         found = provider.find_machines(template.region_id, tags.find_chunk(chunk))
     recorded = instances.of_chunk(engine.store, chunk.id)
     ids = tuple(dict.fromkeys((*(machine.instance_id for machine in found), *recorded)))

@@ -5,6 +5,7 @@ Deleting is safe to repeat, so a step cut off is simply done again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints, outcome
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
+from bridgx_server.scaling.turns import wait_for_turn
 from bridgx_server.store import chunks, clusters, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.leases import Lease
@@ -110,26 +112,32 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
     machines = [
         machine for machine in instances.of_delete_chunk(engine.store, chunk.id) if machine.status == instances.DELETING
     ]
-    engine.reach(faultpoints.SHRINK_BEFORE_SENT)
-    with engine.store.transaction():
-        leases.hold(engine.store, lease)
-        marked = chunks.mark_sent(chunk, engine.now())
-    engine.reach(faultpoints.SHRINK_SENT)
-    if not marked:
-        return
     asked = 0
+    turn = contextlib.ExitStack()
     try:
-        size = provider.limits.delete_batch
-        for start in range(0, len(machines), size):
-            with engine.limiter.call(template.account_id):
-                if lease.lost.is_set():
-                    raise leases.LeaseLost(f"task {chunk.task_id} is held by another worker")
+        turn.enter_context(
+            engine.turn(lease, f"task-{chunk.task_id}", template, provider.limits.delete_api, len(machines))
+        )
+    except ProviderError as error:
+        wait_for_turn(engine, lease, chunk, error)
+        return
+    with turn:
+        engine.reach(faultpoints.SHRINK_BEFORE_SENT)
+        with engine.store.transaction():
+            leases.hold(engine.store, lease)
+            marked = chunks.mark_sent(chunk, engine.now())
+        engine.reach(faultpoints.SHRINK_SENT)
+        if not marked:
+            return
+        try:
+            size = provider.limits.delete_batch
+            for start in range(0, len(machines), size):
                 batch = [machine.instance_id for machine in machines[start : start + size]]
                 provider.delete_machines(template.region_id, batch)
-            asked += len(batch)
-    except ProviderError as error:
-        _refused(engine, lease, template, chunk, error, deleted_some=asked > 0)
-        return
+                asked += len(batch)
+        except ProviderError as error:
+            _refused(engine, lease, template, chunk, error, deleted_some=asked > 0)
+            return
     engine.reach(faultpoints.SHRINK_DELETED)
     with engine.store.transaction():
         leases.hold(engine.store, lease)

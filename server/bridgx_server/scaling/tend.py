@@ -63,7 +63,7 @@ def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
     known = _Round()
     size = provider.limits.describe_batch
     batches = [due[start : start + size] for start in range(0, len(due), size)]
-    in_parallel(engine.calls, [partial(_ask, engine, provider, watch, batch, known) for batch in batches])
+    in_parallel(engine.calls, [partial(_ask, engine, provider, watch, lease, batch, known) for batch in batches])
     engine.reach(faultpoints.TEND_DESCRIBED)
     _record(engine, lease, [machine for machine in due if machine.id in known.seen], known.seen)
     engine.reach(faultpoints.TEND_RECORDED)
@@ -72,9 +72,11 @@ def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
     return known.failure or failure
 
 
-def _ask(engine: Engine, provider: Provider, watch: Watch, batch: Sequence[Tended], known: _Round) -> None:
+def _ask(
+    engine: Engine, provider: Provider, watch: Watch, lease: Lease, batch: Sequence[Tended], known: _Round
+) -> None:
     try:
-        with engine.limiter.call(watch.account_id):
+        with engine.calling(lease):
             answer = provider.describe_machines(watch.region_id, [machine.instance_id for machine in batch])
     except ProviderError as error:
         with known.lock:
@@ -185,9 +187,7 @@ def _delete(
     while batches:
         batch = batches.pop(0)
         try:
-            with engine.limiter.call(watch.account_id):
-                if lease.lost.is_set():
-                    raise leases.LeaseLost(f"watch {watch.id} is held by another worker")
+            with engine.calling(lease):
                 provider.delete_machines(watch.region_id, [machine.instance_id for machine in batch])
         except ProviderError as error:
             log.warning("deletion refused", machines=len(batch), error_class=error.kind.value, code=error.vendor_code)

@@ -68,6 +68,7 @@ class Worker:
         Steps that take longer than ``timeout`` seconds are left to themselves; their leases run out after the process.
         """
         self._stopping.set()
+        self._engine.stopping.set()
         self._wake.set()
         self._dispatcher.join(timeout)
         self._pool.shutdown(wait=False, cancel_futures=True)

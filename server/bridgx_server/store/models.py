@@ -18,6 +18,7 @@ from peewee import (
     BooleanField,
     CharField,
     DatabaseProxy,
+    DoubleField,
     IntegerField,
     Model,
     TextField,
@@ -440,6 +441,90 @@ class AuditRow(_Table):
         )
 
 
+class LimiterRow(_Table):
+    """An account at a cloud, as the vendor counts its calls. Whoever holds this row's lock decides about all of them."""
+
+    id = AutoField()
+    provider = CharField(max_length=32)
+    access_key = CharField(max_length=128)
+    used_at = BigIntegerField()
+
+    class Meta:
+        table_name = "limiters"
+        indexes = ((("provider", "access_key"), True), (("used_at",), False))
+
+
+class BucketRow(_Table):
+    """One API of an account in a region (empty: in all of them together).
+
+    ``calls`` and ``machines`` are how many of either the bucket lacked at ``counted_at``. ``virtual`` is how far the fair
+    queue has come, in microseconds of the bucket's time. ``level`` halvings of the rate began at ``lowered_at``; nothing
+    goes before ``paused_until``.
+    """
+
+    id = AutoField()
+    limiter_id = IntegerField()
+    region_id = CharField(max_length=64)
+    api = CharField(max_length=96)
+    calls = DoubleField(default=0.0)
+    machines = DoubleField(default=0.0)
+    counted_at = BigIntegerField(default=0)
+    virtual = BigIntegerField(default=0)
+    level = IntegerField(default=0)
+    lowered_at = BigIntegerField(default=0)
+    paused_until = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "buckets"
+        indexes = ((("limiter_id", "region_id", "api"), True),)
+
+
+class FlowRow(_Table):
+    """Someone's place in the fair queue of a bucket, and, while ``waiting``, a call that has not had its turn.
+
+    ``start`` and ``finish`` are on the bucket's virtual clock. It stands in nobody's way after ``here_until``, and is
+    forgotten after ``kept_until``. ``wants_place``: only a place among the calls under way is lacking, since ``since``.
+    """
+
+    id = AutoField()
+    limiter_id = IntegerField()
+    bucket_id = IntegerField()
+    name = CharField(max_length=64)
+    waiting = BooleanField()
+    wants_place = BooleanField(default=False)
+    machines = IntegerField(default=0)
+    start = BigIntegerField(default=0)
+    finish = BigIntegerField(default=0)
+    since = BigIntegerField()
+    here_until = BigIntegerField()
+    kept_until = BigIntegerField()
+
+    class Meta:
+        table_name = "flows"
+        indexes = ((("bucket_id", "name"), True), (("limiter_id", "kept_until"), False))
+
+
+class CallRow(_Table):
+    """A call that has had its turn and not ended, until ``until`` if its process has died.
+
+    ``has_place``: it takes one of the account's places. ``uncounted``: the vendor may not have counted it yet.
+    ``machines`` is how many it makes or ends.
+    """
+
+    id = BigAutoField()
+    limiter_id = IntegerField()
+    bucket_id = IntegerField()
+    owner = CharField(max_length=32)
+    machines = IntegerField()
+    has_place = BooleanField()
+    uncounted = BooleanField()
+    until = BigIntegerField()
+
+    class Meta:
+        table_name = "calls"
+        indexes = ((("limiter_id", "until"), False),)
+
+
 TABLES: tuple[type[Model], ...] = (
     AccountRow,
     ClusterRow,
@@ -456,4 +541,8 @@ TABLES: tuple[type[Model], ...] = (
     TokenRow,
     TokenAccountRow,
     AuditRow,
+    LimiterRow,
+    BucketRow,
+    FlowRow,
+    CallRow,
 )

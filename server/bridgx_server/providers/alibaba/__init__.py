@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bridgx_server.providers.alibaba import catalog, machines, networks, specification
 from bridgx_server.providers.alibaba.calls import Calls
 from bridgx_server.providers.alibaba.failures import PROVIDER
+from bridgx_server.providers.alibaba.rates import RATES
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
@@ -26,6 +27,8 @@ from bridgx_server.providers.base import (
     Vpc,
     Zone,
 )
+
+__all__ = ["RATES", "Alibaba", "connect"]
 
 
 class Alibaba:

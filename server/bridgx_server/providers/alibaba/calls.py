@@ -16,6 +16,7 @@ from darabonba.runtime import RuntimeOptions
 
 from bridgx_server.providers.alibaba.failures import failure_of, without_secrets
 from bridgx_server.providers.base import Credentials, ProviderSettings
+from bridgx_server.providers.gate import api_name
 
 
 class _PasswordFilter(logging.Filter):
@@ -62,11 +63,11 @@ class Calls:
 
     def ecs(self, region_id: str, operation: str, request: Any) -> Any:
         """Calls ECS 2014-05-26 and returns the answer's body; raises ProviderError."""
-        return self._call(self._client("ecs", EcsClient, region_id), operation, request)
+        return self._call(region_id, self._client("ecs", EcsClient, region_id), operation, request)
 
     def vpc(self, region_id: str, operation: str, request: Any) -> Any:
         """Calls VPC 2016-04-28 and returns the answer's body; raises ProviderError."""
-        return self._call(self._client("vpc", VpcClient, region_id), operation, request)
+        return self._call(region_id, self._client("vpc", VpcClient, region_id), operation, request)
 
     def _client(self, product: str, make: Callable[[Config], Any], region_id: str) -> Any:
         with self._lock:
@@ -89,7 +90,11 @@ class Calls:
             retry_options=RetryOptions({"retryable": False}),
         )
 
-    def _call(self, client: Any, operation: str, request: Any) -> Any:
+    def _call(self, region_id: str, client: Any, operation: str, request: Any) -> Any:
+        with self._settings.gate.call(region_id, _api(operation), _machines(request)):
+            return self._send(client, operation, request)
+
+    def _send(self, client: Any, operation: str, request: Any) -> Any:
         try:
             body = getattr(client, f"{operation}_with_options")(request, self._runtime).body
             if body is None:
@@ -99,3 +104,15 @@ class Calls:
             failure = failure_of(operation, raised, (self._credentials.secret, getattr(request, "password", "") or ""))
         # Outside the handler: the SDK's exception, whose text holds passwords, must not hang on ours as its context.
         raise failure
+
+
+def _api(operation: str) -> str:
+    return api_name(operation.replace("vswitch", "v_switch"))
+
+
+def _machines(request: Any) -> int:
+    """How many machines the request makes or ends."""
+    if getattr(request, "dry_run", None):
+        return 0
+    ended = getattr(request, "instance_id", None)
+    return int(getattr(request, "amount", None) or 0) + (len(ended) if isinstance(ended, list) else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from alibabacloud_ecs20140526 import models
@@ -11,6 +10,7 @@ from alibabacloud_ecs20140526 import models
 from bridgx_server.providers.alibaba.calls import Calls
 from bridgx_server.providers.alibaba.paging import by_token, rows_in
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
+from bridgx_server.providers.gate import side_by_side
 
 CATALOG_REGION = "cn-hangzhou"  # any region's endpoint lists all regions
 LANGUAGE = "en-US"  # of names; the cloud's default is Chinese
@@ -34,7 +34,19 @@ def list_zones(calls: Calls, region_id: str) -> list[Zone]:
 
 
 def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[InstanceType]:
-    """What the zone sells, joined with what a type is: neither call gives both."""
+    """What the zone sells, joined with what a type is: neither call gives both, so both are made at once."""
+
+    def on_sale() -> set[str]:
+        return _on_sale(calls, region_id, zone_id)
+
+    def known() -> Mapping[str, InstanceType]:
+        return _types(calls, region_id)
+
+    parts: list[Any] = side_by_side(lambda part: part(), [on_sale, known], 2)
+    return [row for name, row in parts[1].items() if name in parts[0]]
+
+
+def _on_sale(calls: Calls, region_id: str, zone_id: str) -> set[str]:
     request = models.DescribeAvailableResourceRequest(
         region_id=region_id,
         zone_id=zone_id,
@@ -43,17 +55,17 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
         io_optimized="optimized",
     )
     body = calls.ecs(region_id, "describe_available_resource", request)
-    on_sale = {
+    return {
         offer.value
         for zone in rows_in("describe_available_resource", body.available_zones, "available_zone")
         for resource in (zone.available_resources.available_resource if zone.available_resources else None) or []
         for offer in (resource.supported_resources.supported_resource if resource.supported_resources else None) or []
         if offer.status == "Available"
     }
-    return [known for name, known in _types(calls, region_id).items() if name in on_sale]
 
 
 def _types(calls: Calls, region_id: str) -> Mapping[str, InstanceType]:
+    # By token: where a page begins is known only when the one before it has come.
     def page(token: str | None) -> tuple[list[Any], str | None]:
         request = models.DescribeInstanceTypesRequest(max_results=TYPES_A_PAGE, next_token=token)
         body = calls.ecs(region_id, "describe_instance_types", request)
@@ -78,10 +90,7 @@ def list_images(calls: Calls, region_id: str) -> list[Image]:
 
     first = page(1)
     pages = -(-int(first.total_count or 0) // IMAGES_A_PAGE)
-    bodies = [first]
-    if pages > 1:
-        with ThreadPoolExecutor(min(PAGES_AT_ONCE, pages - 1), thread_name_prefix="alibaba-images") as pool:
-            bodies.extend(pool.map(page, range(2, pages + 1)))
+    bodies = [first, *side_by_side(page, range(2, pages + 1), PAGES_AT_ONCE)]
     return list({row.image_id: _image(row) for body in bodies for row in _image_rows(body)}.values())
 
 

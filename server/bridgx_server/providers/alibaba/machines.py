@@ -23,7 +23,15 @@ from bridgx_server.providers.base import (
 )
 
 # RunInstances, DescribeInstances and DeleteInstances take 100 each (API reference).
-LIMITS = Limits(create_batch=100, describe_batch=100, delete_batch=100, vpc_prefix=(8, 24), subnet_prefix=(16, 29))
+LIMITS = Limits(
+    create_batch=100,
+    describe_batch=100,
+    delete_batch=100,
+    vpc_prefix=(8, 24),
+    subnet_prefix=(16, 29),
+    create_api="RunInstances",
+    delete_api="DeleteInstances",
+)
 
 MACHINES_A_PAGE = 100
 ROUNDS_OF_DELETION = 3  # calls of DeleteInstances for one list, each without the ids that were gone at the one before

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bridgx_server.providers.aws import catalog, machines, networks
 from bridgx_server.providers.aws.calls import PROVIDER, Calls
+from bridgx_server.providers.aws.rates import RATES
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
@@ -25,6 +26,8 @@ from bridgx_server.providers.base import (
     Vpc,
     Zone,
 )
+
+__all__ = ["RATES", "Aws", "connect"]
 
 
 class Aws:

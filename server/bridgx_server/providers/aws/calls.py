@@ -19,6 +19,7 @@ from botocore.parsers import ResponseParserError
 
 from bridgx_server.providers.aws.errors import class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
+from bridgx_server.providers.gate import api_name
 
 PROVIDER = "AWSCloud"
 CATALOG_REGION = "us-east-1"
@@ -37,7 +38,12 @@ class Calls:
 
     def ec2(self, region_id: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Calls an EC2 operation by its boto3 name and returns the answer; raises ProviderError."""
-        client = self._client(region_id or CATALOG_REGION)
+        region_id = region_id or CATALOG_REGION
+        client = self._client(region_id)  # before the gate: the first takes long, and a turn is for a request
+        with self._settings.gate.call(region_id, api_name(operation), _machines(parameters)):
+            return self._send(client, operation, parameters)
+
+    def _send(self, client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
@@ -102,6 +108,13 @@ class Calls:
                 )
                 self._clients[region_id] = client
             return client
+
+
+def _machines(parameters: dict[str, Any]) -> int:
+    """How many machines the call makes or ends."""
+    if parameters.get("DryRun"):
+        return 0
+    return int(parameters.get("MaxCount", 0)) + len(parameters.get("InstanceIds", ()))
 
 
 def _answered(operation: str, error: ClientError) -> ProviderError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bridgx_server.providers.aws.calls import CATALOG_REGION, Calls
 from bridgx_server.providers.base import ErrorClass, Image, InstanceType, ProviderError, Region, Zone
+from bridgx_server.providers.gate import side_by_side
 
 # Amazon's own images: there are tens of thousands of others. A template may name any image, also the account's.
 OWNERS = ("amazon", "self")
@@ -14,6 +15,9 @@ FILTERS = (
     {"Name": "image-type", "Values": ["machine"]},
     {"Name": "virtualization-type", "Values": ["hvm"]},
 )
+
+TYPES_A_CALL = 100  # the most that DescribeInstanceTypes takes by name
+CALLS_AT_ONCE = 4
 
 
 def list_regions(calls: Calls) -> list[Region]:
@@ -35,10 +39,16 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
         LocationType="availability-zone",
         Filters=[{"Name": "location", "Values": [zone_id]}],
     )
-    on_sale = {row["InstanceType"] for row in offers}
-    if not on_sale:
-        return []
-    rows = calls.pages(region_id, "describe_instance_types", "InstanceTypes", 100)
+    on_sale = sorted({row["InstanceType"] for row in offers})
+    # By name, a hundred a call: pages by token could only come one after another.
+    batches = [on_sale[start : start + TYPES_A_CALL] for start in range(0, len(on_sale), TYPES_A_CALL)]
+
+    def described(names: list[str]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = calls.ec2(region_id, "describe_instance_types", InstanceTypes=names)[
+            "InstanceTypes"
+        ]
+        return rows
+
     return [
         InstanceType(
             row["InstanceType"].split(".")[0],
@@ -46,8 +56,8 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
             int(row["VCpuInfo"]["DefaultVCpus"]),
             row["MemoryInfo"]["SizeInMiB"] / 1024,
         )
+        for rows in side_by_side(described, batches, CALLS_AT_ONCE)
         for row in rows
-        if row["InstanceType"] in on_sale
     ]
 
 

@@ -19,7 +19,15 @@ from bridgx_server.providers.base import (
 )
 
 # EC2 advises at most 100 a call to RunInstances, and a filter takes 200 values (API reference).
-LIMITS = Limits(create_batch=100, describe_batch=100, delete_batch=100, vpc_prefix=(16, 28), subnet_prefix=(16, 28))
+LIMITS = Limits(
+    create_batch=100,
+    describe_batch=100,
+    delete_batch=100,
+    vpc_prefix=(16, 28),
+    subnet_prefix=(16, 28),
+    create_api="RunInstances",
+    delete_api="TerminateInstances",
+)
 
 # The words of the API and the volume types that are nearest to them; a type of EC2's own may be named as well.
 VOLUMES: Mapping[str, str] = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bridgx_server.providers.baidu.provider import BaiduProvider
+from bridgx_server.providers.baidu.rates import RATES
 from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
 
-__all__ = ["BaiduProvider", "connect"]
+__all__ = ["RATES", "BaiduProvider", "connect"]
 
 
 def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:

@@ -22,8 +22,13 @@ from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.errors import PROVIDER, invalid, translate
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.gate import api_name
 
 SECRET_BYTES = 16  # the SDK encrypts passwords with this much of the secret
+ENDING = (
+    "batch_delete_instance_with_related_resource",
+    "batch_refund_resources",
+)  # their first argument is a list of ids
 PAGE = 1000  # rows, the most that Baidu's lists give at once
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -68,6 +73,13 @@ class Calls:
         self, product: str, region_id: str, operation: str, *args: Any, **kwargs: Any
     ) -> tuple[dict[str, Any], str]:
         client = self._client(product, region_id, operation)
+        machines = int(kwargs.get("purchase_count") or 0)
+        if operation in ENDING:
+            machines = len(args[0])
+        with self._settings.gate.call(region_id, api_name(operation), machines):
+            return self._send(client, operation, *args, **kwargs)
+
+    def _send(self, client: Any, operation: str, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], str]:
         try:
             response = getattr(client, operation)(*args, **kwargs)
         except BceHttpClientError as error:

@@ -12,7 +12,15 @@ from bridgx_server.providers.base import Credentials, Limits, ProviderSettings
 # A batch is all or nothing: when one machine of it fails, Baidu takes back all ("Create an instance" of the BCC API
 # reference). 20 keeps what a single failure undoes small; the reference names no largest number. 100 ids a describe and
 # a delete: "Query instances by id" and "Release instances in batch".
-LIMITS = Limits(create_batch=PURCHASE, describe_batch=100, delete_batch=100, tokens=True, partial_delivery=False)
+LIMITS = Limits(
+    create_batch=PURCHASE,
+    describe_batch=100,
+    delete_batch=100,
+    tokens=True,
+    partial_delivery=False,
+    create_api="CreateInstanceBySpec",
+    delete_api="BatchDeleteInstanceWithRelatedResource",
+)
 
 
 class BaiduProvider(Catalog, Networks, Machines):

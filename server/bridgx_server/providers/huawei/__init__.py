@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
 from bridgx_server.providers.huawei.provider import HuaweiProvider
+from bridgx_server.providers.huawei.rates import RATES
 
-__all__ = ["HuaweiProvider", "connect"]
+__all__ = ["RATES", "HuaweiProvider", "connect"]
 
 
 def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:

@@ -23,6 +23,7 @@ from requests.exceptions import RequestException
 
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.gate import api_name
 from bridgx_server.providers.huawei.errors import PROVIDER, answered, refusal_in, translate
 
 # product → its client, and the name that its hosts begin with. Subnets are in version 2 of the VPC SDK alone.
@@ -79,6 +80,10 @@ class Calls:
 
     def _call(self, product: str, region_id: str, operation: str, request: Any) -> tuple[dict[str, Any], str]:
         client = self._client(product, region_id, operation)
+        with self._settings.gate.call(region_id, api_name(operation), _machines(request)):
+            return self._send(client, operation, request)
+
+    def _send(self, client: Any, operation: str, request: Any) -> tuple[dict[str, Any], str]:
         try:
             response = getattr(client, operation)(request)
             body = json.loads(response.raw_content or b"{}")
@@ -156,6 +161,14 @@ class Calls:
             )
         with self._lock:
             return self._projects.setdefault(region_id, found)
+
+
+def _machines(request: Any) -> int:
+    """How many machines the request makes or ends."""
+    body = getattr(request, "body", None)
+    if getattr(body, "dry_run", None):
+        return 0
+    return int(getattr(getattr(body, "server", None), "count", None) or 0) + len(getattr(body, "servers", None) or ())
 
 
 def endpoint_of(host: str, region_id: str) -> str:

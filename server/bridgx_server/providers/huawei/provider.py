@@ -20,6 +20,8 @@ LIMITS = Limits(
     tokens=True,
     partial_delivery=False,
     subnet_prefix=(16, 28),
+    create_api="CreatePostPaidServers",  # one of the two; prepaid machines wait for their turn on the way
+    delete_api="DeleteServers",
 )
 
 

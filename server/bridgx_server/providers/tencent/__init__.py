@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
 from bridgx_server.providers.tencent.provider import TencentProvider
+from bridgx_server.providers.tencent.rates import RATES
 
-__all__ = ["TencentProvider", "connect"]
+__all__ = ["RATES", "TencentProvider", "connect"]
 
 
 def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:

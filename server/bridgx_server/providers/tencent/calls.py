@@ -17,12 +17,14 @@ from tencentcloud.vpc.v20170312.vpc_client import VpcClient
 
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.gate import side_by_side
 from bridgx_server.providers.tencent.errors import PROVIDER
 from bridgx_server.providers.tencent.failures import failure_of
 from bridgx_server.providers.tencent.transport import Connection
 
 LANGUAGE = "en-US"  # of names and messages; the cloud's default is Chinese
 PAGE = 100  # rows, the most that Tencent's lists give at once; without a Limit they give 20
+PAGES_AT_ONCE = 4
 ROUNDS = 3  # how often a list that changes under the reader is read from its start
 
 # At debug level the SDK logs whole requests.
@@ -74,6 +76,10 @@ class Calls:
         )
 
     def _call(self, product: str, region_id: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        with self._settings.gate.call(region_id, action, _machines(action, parameters)):
+            return self._send(product, region_id, action, parameters)
+
+    def _send(self, product: str, region_id: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = self._client(product, region_id).call_json(action, parameters)["Response"]
             return answer
@@ -113,24 +119,28 @@ class Calls:
         return client
 
 
+def _machines(action: str, parameters: dict[str, Any]) -> int:
+    """How many machines the call makes or ends."""
+    if action == "RunInstances" and not parameters.get("DryRun"):
+        return int(parameters.get("InstanceCount", 1))
+    return len(parameters.get("InstanceIds", ())) if action == "TerminateInstances" else 0
+
+
 def _pages(action: str, rows: str, key: str, fetch: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of all pages. One that comes or goes while the pages are read moves the others, so that one may be missed:
-    where the total changes, the list is read again. Raises ProviderError (UNAVAILABLE) rather than give a part."""
+    """The rows of all pages, those after the first a few at a time. One that comes or goes while the pages are read moves
+    the others, so that one may be missed: where the total changes, the list is read again. Raises ProviderError
+    (UNAVAILABLE) rather than give a part."""
     for _ in range(ROUNDS):
+        answers = [fetch(0)]
+        total = answers[0].get("TotalCount")
+        if isinstance(total, int):
+            answers += side_by_side(fetch, range(PAGE, total, PAGE), PAGES_AT_ONCE)
         found: dict[str, dict[str, Any]] = {}
-        totals: set[int] = set()
-        offset = 0
-        while True:
-            answer = fetch(offset)
-            page, total = answer.get(rows), answer.get("TotalCount")
-            if page is None or total is None:
+        for answer in answers:
+            if answer.get(rows) is None or answer.get("TotalCount") is None:
                 raise _unavailable(action, "the answer lacks its list")
-            found.update((row[key], row) for row in page)
-            totals.add(total)
-            offset += len(page)
-            if not page or offset >= total:
-                break
-        if totals == {len(found)}:
+            found.update((row[key], row) for row in answer[rows])
+        if {answer["TotalCount"] for answer in answers} == {len(found)}:
             return list(found.values())
     raise _unavailable(action, "the list changes while it is read")
 

@@ -21,6 +21,8 @@ LIMITS = Limits(
     partial_delivery=False,
     vpc_prefix=(12, 28),
     subnet_prefix=(16, 28),
+    create_api="RunInstances",
+    delete_api="TerminateInstances",
 )
 
 
