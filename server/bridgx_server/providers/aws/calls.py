@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from bridgx_server.providers.aws.errors import class_of
+from bridgx_server.providers.aws.errors import FULL_SUBNET, class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
 
 PROVIDER = "AWSCloud"
@@ -115,6 +115,7 @@ def _answered(operation: str, error: ClientError) -> ProviderError:
         vendor_code=code,
         request_id=str(metadata.get("RequestId", "")),
         http_status=status,
+        field="network_config.subnet_id" if code == FULL_SUBNET else "",
     )
 
 
