@@ -27,6 +27,7 @@ from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.scaling.assembly import make_engine, make_worker
+from bridgx_server.scaling.plans import Planner
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.services.account_service import AccountService
 from bridgx_server.services.audit_service import AuditService
@@ -71,8 +72,11 @@ class Parts:
 
     def worker(self, clouds: AccountClouds) -> Worker:
         """A worker, not started yet."""
-        templates = StoredTemplates(self.store, self.keyring)
-        return make_worker(make_engine(self.store, clouds, templates, self.settings.engine_settings()))
+        return make_worker(make_engine(self.store, clouds, self.templates(), self.settings.engine_settings()))
+
+    def templates(self) -> StoredTemplates:
+        """The templates with their passwords."""
+        return StoredTemplates(self.store, self.keyring)
 
 
 class Server:
@@ -102,6 +106,7 @@ class Server:
     def _add_services(self, parts: Parts, clouds: AccountClouds) -> None:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
         catalog = Catalog(clouds, self._background)
+        planner = Planner(store, clouds, parts.templates(), settings.engine_settings(), self._background)
         wake = self._worker.wake if self._worker else (lambda: None)
         pb.add_AccountServiceServicer_to_server(AccountService(store, keyring, clouds), self._server)
         pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
@@ -113,7 +118,7 @@ class Server:
         pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)
         pb.add_NetworkServiceServicer_to_server(NetworkService(store, Networks(store, clouds, catalog)), self._server)
         pb.add_TaskServiceServicer_to_server(
-            TaskService(store, wake, self._stopping.is_set, watches=settings.watches), self._server
+            TaskService(store, planner, wake, self._stopping.is_set, watches=settings.watches), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [f"bridgx.v1.{name}" for name in SERVICES]

@@ -6,13 +6,15 @@ import random
 from collections.abc import Sequence
 
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
-from bridgx_server.store import chunks, instances, tasks
+from bridgx_server.store import audit, chunks, clusters, instances, tasks
 from bridgx_server.store.chunks import Chunk
 from bridgx_server.store.clusters import NEWEST, OLDEST
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import ClusterRow
 from bridgx_server.store.tasks import Task
+
+TOLD = 20  # machines of a call that the audit names
 
 
 def outstanding(store: Store, task: Task) -> int:
@@ -95,7 +97,9 @@ def protect(
     if errors:
         raise InvalidFields(errors)
     instances.protect(list(found), protected)
-    return [machine.instance_id for machine in found.values()]
+    ids = [machine.instance_id for machine in found.values()]
+    audit.changed(store, clusters.resource_of(cluster), detail={"machines": ids[:TOLD]})
+    return ids
 
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:

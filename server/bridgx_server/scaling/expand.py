@@ -14,6 +14,7 @@ from bridgx_server.scaling import faultpoints, outcome, placing
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.send import send
+from bridgx_server.scaling.tasks import sizes_of
 from bridgx_server.store import audit, chunks, clusters, instances, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.leases import Lease
@@ -49,10 +50,7 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
 
 
 def _plan(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
-    batch = engine.clouds.provider(task.account_id).limits.create_batch
-    if engine.settings.batch:
-        batch = min(batch, engine.settings.batch)
-    sizes = [batch] * (task.asked // batch) + ([task.asked % batch] if task.asked % batch else [])
+    sizes = sizes_of(task.asked, engine.clouds.provider(task.account_id).limits.create_batch, engine.settings.batch)
     watches.ensure(
         engine.store, template.account_id, template.region_id, engine.now() + int(engine.settings.reconcile * 1000)
     )

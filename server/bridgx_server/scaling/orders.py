@@ -24,10 +24,10 @@ def order_for(engine: Engine, template: Template, chunk: Chunk) -> CreateMachine
     )
 
 
-def dry_order(template: Template, place: Placement, count: int) -> CreateMachines:
+def dry_order(template: Template, place: Placement, count: int, token: str) -> CreateMachines:
     """The same order, to be asked about and never given."""
     return _order(
-        template, place, count=count, token=DRY_TOKEN, name="bridgx-dry-run", tagged={**template.tags, **DRY_TAGS}
+        template, place, count=count, token=token, name="bridgx-dry-run", tagged={**template.tags, **DRY_TAGS}
     )
 
 

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import outcome
-from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.scaling.engine import Engine, EngineSettings, Template
 from bridgx_server.store import chunks, stockouts
 from bridgx_server.store.chunks import Chunk, Placement
+from bridgx_server.store.database import Store
 
 SoldOut = Mapping[tuple[str, str], int]  # zone and type → when they were last found sold out, in ms
 
@@ -22,10 +23,14 @@ FULL_SUBNET = (
 )
 
 
-def sold_out(engine: Engine, account_id: int) -> SoldOut:
+def remembered(store: Store, settings: EngineSettings, account_id: int) -> SoldOut:
     """What is remembered of an account now."""
-    since = engine.now() - int(engine.settings.stockout_memory * 1000)
-    return stockouts.remembered(engine.store, account_id, since)
+    return stockouts.remembered(store, account_id, store.now() - int(settings.stockout_memory * 1000))
+
+
+def sold_out(engine: Engine, account_id: int) -> SoldOut:
+    """The same in the engine."""
+    return remembered(engine.store, engine.settings, account_id)
 
 
 def in_order(placements: Sequence[Placement], known: SoldOut) -> list[Placement]:

@@ -101,6 +101,12 @@ class TaskView:
     chunks: tuple[ChunkView, ...]
 
 
+def sizes_of(count: int, *batches: int) -> list[int]:
+    """The sizes of the chunks that ``count`` machines make; a batch of 0 is no limit."""
+    batch = min(batch for batch in batches if batch)
+    return [batch] * (count // batch) + ([count % batch] if count % batch else [])
+
+
 def submit_expand(store: Store, scope: Scope, *, cluster_name: str, task_name: str, count: int, caller: str) -> int:
     """Queues an expand of ``count`` machines and returns the task's id.
 
