@@ -288,9 +288,7 @@ def test_what_the_manual_allows_is_accepted(request_: message.Message) -> None:
     assert _refused(request_) == []
 
 
-def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
-    for name in ("name", "region_id", "image", "password", "account_key", "provider"):
-        yield _cluster(**{name: ""}), [name]
+def _refusals_of_placements() -> Iterator[tuple[message.Message, list[str]]]:
     for name in ("zone_id", "instance_type"):
         yield _cluster(**{name: ""}), [f"{name}.required"]
     yield (
@@ -306,6 +304,9 @@ def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
     yield _cluster(instance_types=["ecs.n1.tiny"] * 2), ["instance_types"]
     yield _cluster(instance_types=["ecs.n1.small", "ecs.n1.tiny"]), ["instance_type.agree"]
     yield _cluster(termination_policy="Oldest"), ["termination_policy"]
+
+
+def _refusals_of_guards() -> Iterator[tuple[message.Message, list[str]]]:
     yield pb.UpdateClusterRequest(cluster_name="a"), ["max_machines.any"]
     yield pb.UpdateClusterRequest(cluster_name="a", max_machines=0), ["max_machines"]
     yield pb.UpdateClusterRequest(cluster_name="a", termination_policy=""), ["termination_policy"]
@@ -319,6 +320,13 @@ def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
     for protect in (pb.ProtectInstancesRequest(cluster_name="a"), pb.UnprotectInstancesRequest(cluster_name="a")):
         yield protect, ["instance_ids.any"]
     yield pb.ProtectInstancesRequest(cluster_name="a", ips=["here"]), ["ips"]
+
+
+def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
+    for name in ("name", "region_id", "image", "password", "account_key", "provider"):
+        yield _cluster(**{name: ""}), [name]
+    yield from _refusals_of_placements()
+    yield from _refusals_of_guards()
     yield _cluster(network_config=None), ["network_config"]
     yield _cluster(disks=None), ["disks"]
     yield _cluster(disks=pb.DiskConfig()), ["disks.system_disk"]
