@@ -122,7 +122,7 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
             continue
         failed = count.accepted - count.ran
         with engine.store.transaction():
-            tasks.update(engine.store, lease)
+            task = tasks.held(engine.store, lease)
             now = engine.now()
             changes: dict[str, object] = {"status": chunks.DONE, "finished_at": now}
             if failed:
@@ -153,7 +153,7 @@ def _next_step(engine: Engine, task: Task, lease: Lease, ready: list[Chunk]) -> 
 def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> None:
     engine.reach(faultpoints.EXPAND_BEFORE_FINISH)
     with engine.store.transaction():
-        tasks.update(engine.store, lease)
+        task = tasks.held(engine.store, lease)
         now = engine.now()
         counts = chunks.counts_of_task(engine.store, task.id, tasks.EXPAND)
         ran = sum(count.ran for count in counts.values())

@@ -197,7 +197,7 @@ def _next_step(engine: Engine, task: Task, lease: Lease, waiting: list[Chunk]) -
 def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> None:
     engine.reach(faultpoints.SHRINK_BEFORE_FINISH)
     with engine.store.transaction():
-        tasks.update(engine.store, lease)
+        task = tasks.held(engine.store, lease)
         counts = chunks.counts_of_task(engine.store, task.id, tasks.SHRINK)
         deleted = sum(count.deleted for count in counts.values())
         result = outcome.of_task(task, ledger, deleted)

@@ -112,6 +112,12 @@ def update(store: Store, lease: Lease, **changes: object) -> None:
         TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
 
 
+def held(store: Store, lease: Lease) -> Task:
+    """The held task as it is now, and stays until the caller's transaction ends; it may have been canceled since the claim."""
+    leases.hold(store, lease)
+    return _value(TaskRow.get_by_id(lease.row_id))
+
+
 def release(store: Store, lease: Lease, queue_at: int | None, *, phase: str = "") -> None:
     """Gives the task back, to be taken again at ``queue_at`` (ms) or at once if it was woken; None: it has ended."""
     with store.transaction():
