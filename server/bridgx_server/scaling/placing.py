@@ -85,6 +85,11 @@ def remember(engine: Engine, template: Template, chunk: Chunk, error: ProviderEr
         stockouts.remember(engine.store, template.account_id, chunk.zone_id, chunk.instance_type, now)
 
 
-def forget(template: Template, chunk: Chunk) -> None:
-    """Takes it back, since a chunk was granted in full, inside the caller's transaction."""
-    stockouts.forget(template.account_id, chunk.zone_id, chunk.instance_type)
+def forget(engine: Engine, template: Template, chunk: Chunk) -> None:
+    """Takes it back, since a chunk was granted in full, inside the caller's transaction.
+
+    What was found sold out after the chunk was sent stands: the chunk may have taken the last that there was.
+    """
+    now = chunks.get(engine.store, chunk.id)
+    if now is not None:
+        stockouts.forget(template.account_id, chunk.zone_id, chunk.instance_type, now.last_sent_at)

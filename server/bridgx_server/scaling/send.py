@@ -156,7 +156,7 @@ def _accept(
                 _sold_out(engine, template, chunk, missing, now)
             placing.remember(engine, template, chunk, missing, now)
         else:
-            placing.forget(template, chunk)
+            placing.forget(engine, template, chunk)
         chunks.update(chunk.id, **changes)
         instances.record(_origin(template, chunk), ids, now)
         watches.wake(template.account_id, template.region_id, now)

@@ -22,9 +22,9 @@ def remember(store: Store, account_id: int, zone_id: str, instance_type: str, no
         StockoutRow.update(seen_at=now).where(where).execute()  # another wrote it down meanwhile
 
 
-def forget(account_id: int, zone_id: str, instance_type: str) -> None:
-    """Takes back that a type is sold out in a zone, inside the caller's transaction."""
-    StockoutRow.delete().where(_is(account_id, zone_id, instance_type)).execute()
+def forget(account_id: int, zone_id: str, instance_type: str, before: int) -> None:
+    """Takes back what was found sold out before a time (ms), inside the caller's transaction."""
+    StockoutRow.delete().where(_is(account_id, zone_id, instance_type) & (StockoutRow.seen_at < before)).execute()
 
 
 def remembered(store: Store, account_id: int, since: int) -> dict[tuple[str, str], int]:
