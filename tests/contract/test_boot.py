@@ -120,6 +120,11 @@ def test_a_machine_that_does_not_boot_is_replaced_once_and_then_reported(service
     assert (task.status, task.running, task.failed, task.error_class) == ("FAILED", 0, 2, "boot_failed")
     assert [chunk.replacement for chunk in task.chunks] == [False, True]
     assert task.progress.failed == 2
-    # What did not boot is deleted, and not billed unseen.
+    # What did not boot is deleted, and not billed unseen; on some clouds not before it has booted after all.
+    if not service.cloud.deletes_booting:
+        for machine in service.control.machines(service.cloud.provider):
+            if machine["state"] == "pending":
+                changes = {"cloud": service.cloud.provider, "boots_at": 0}
+                service.control.call("POST", f"/machines/{machine['machine_id']}", changes)
     until(lambda: service.used() == 2)
     assert len(service.control.machines(service.cloud.provider)) == 2
