@@ -53,6 +53,7 @@ def main() -> None:
         if pid == 0:
             sys.stdin.close()
             sys.stdout.close()
+            sys.stdout = sys.stderr  # where a worker's log goes; the pipe is for the pids
             run_worker(config, point, int(count))
             os._exit(0)
         print(pid, flush=True)
