@@ -30,6 +30,7 @@ from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.limiter import Limiter
+from bridgx_server.scaling.plans import Planner
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.services.account_service import AccountService
 from bridgx_server.services.audit_service import AuditService
@@ -85,9 +86,12 @@ class Parts:
 
     def worker(self, clouds: AccountClouds) -> Worker:
         """A worker, not started yet."""
-        templates = StoredTemplates(self.store, self.keyring)
         settings = self.settings.engine_settings()
-        return make_worker(make_engine(self.store, clouds, templates, settings, gates=self.limiter))
+        return make_worker(make_engine(self.store, clouds, self.templates(), settings, gates=self.limiter))
+
+    def templates(self) -> StoredTemplates:
+        """The templates with their passwords."""
+        return StoredTemplates(self.store, self.keyring)
 
 
 class Server:
@@ -118,6 +122,7 @@ class Server:
     def _add_services(self, parts: Parts, clouds: AccountClouds) -> None:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
         catalog = Catalog(clouds, self._background)
+        planner = Planner(store, clouds, parts.templates(), settings.engine_settings(), self._background, parts.limiter)
         wake = self._worker.wake if self._worker else (lambda: None)
         pb.add_AccountServiceServicer_to_server(AccountService(store, keyring, clouds), self._server)
         pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
@@ -131,6 +136,7 @@ class Server:
         pb.add_TaskServiceServicer_to_server(
             TaskService(
                 store,
+                planner,
                 wake,
                 self._stopping.is_set,
                 places=WatchPlaces(settings.watches, settings.watches_per_caller),

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
     boot_timeout: Positive = Field(600.0, description="Seconds after which a machine that does not run is replaced.")
     visibility: Positive = Field(60.0, description="Seconds that a cloud may not know yet of a new machine.")
     give_up: Positive = Field(900.0, description="Seconds that a call without an answer is repeated.")
+    stockout_memory: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds that a zone and type found sold out is asked last by all tasks; 0: not at all.",
+    )
     reconcile: Positive = Field(300.0, description="Seconds between two comparisons of inventory and cloud.")
     endpoint_alibabacloud: str = Field("", description="URL that replaces all endpoints of AlibabaCloud.")
     endpoint_huaweicloud: str = Field("", description="URL that replaces all endpoints of HuaweiCloud.")
@@ -286,6 +291,7 @@ class Settings(BaseSettings):
             boot_timeout=self.boot_timeout,
             visibility=self.visibility,
             give_up=self.give_up,
+            stockout_memory=self.stockout_memory,
             reconcile=self.reconcile,
             batch=self.batch,
         )

@@ -54,6 +54,14 @@ def a_network(api: Api, cloud: str, place: dict[str, str]) -> dict[str, str]:
     return {"vpc": vpc, "subnet_id": subnet, "security_group": group}
 
 
+def another_subnet(api: Api, network: dict[str, str], zone: str, number: int) -> str:
+    """One more subnet of the network's VPC, in that zone; `number` from 1 to 15 tells its block."""
+    block = f"172.16.{16 * number}.0/20"
+    body = {"vpc_id": network["vpc"], "zone_id": zone, "cidr_block": block, "switch_name": f"switch-{number}"}
+    subnet: str = api.post("subnet/create", body)
+    return subnet
+
+
 def template(cloud: str, place: dict[str, str], network: dict[str, str], **changes: Any) -> dict[str, Any]:
     """The manual's example of a cluster, on that cloud."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
+from bridgx_server.store import stockouts
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate, pending
 from bridgx_server.store.secrets import Keyring
@@ -201,3 +203,76 @@ def test_migrations_run_side_by_side_and_once(database_url: str) -> None:
     assert applied == sorted(set(applied))
     assert pending(store) == []
     store.close()
+
+
+def test_no_protected_machine_goes_however_protection_and_shrink_meet(service: Service) -> None:
+    client = service.client
+    name = client.clusters.CreateCluster(service.cluster()).cluster_name
+    grow = pb.ExpandClusterRequest(cluster_name=name, task_name="grow", count=12)
+    client.wait_task(client.tasks.ExpandCluster(grow).task_id, timeout=120)
+    machines = [row.instance_id for row in client.list_instances(pb.ListInstancesRequest(cluster_name=name))]
+    together = threading.Barrier(len(machines) + 1)
+
+    def protect(machine: str) -> list[str]:
+        """The fields that were refused."""
+        together.wait()
+        try:
+            client.instances.ProtectInstances(pb.ProtectInstancesRequest(cluster_name=name, instance_ids=[machine]))
+        except grpc.RpcError as error:
+            return list(failure_of(error).fields)
+        return []
+
+    with ThreadPoolExecutor(len(machines)) as pool:
+        answers = [pool.submit(protect, machine) for machine in machines]
+        together.wait()
+        less = pb.ShrinkClusterRequest(cluster_name=name, task_name="less", count=1)
+        with contextlib.suppress(grpc.RpcError):  # all may be protected by then
+            client.wait_task(client.tasks.ShrinkCluster(less).task_id, timeout=120)
+        refused = {machine: answer.result() for machine, answer in zip(machines, answers, strict=True)}
+    assert all(fields in ([], ["instance_ids[0]"]) for fields in refused.values())
+    kept = {machine for machine, fields in refused.items() if not fields}
+    left = {row["machine_id"] for row in service.control.machines(CLOUD)}
+    assert kept <= left
+    detail = client.clusters.GetCluster(pb.GetClusterRequest(cluster_name=name)).cluster
+    assert (detail.protected_machines, detail.used) == (len(kept), len(left))
+
+
+def test_a_deleted_cluster_leaves_its_name_and_its_history(service: Service) -> None:
+    client = service.client
+    cluster = service.cluster()
+    delete = pb.DeleteClusterRequest(cluster_name=cluster.name)
+    for _ in range(2):
+        client.clusters.CreateCluster(cluster)
+        grow = pb.ExpandClusterRequest(cluster_name=cluster.name, task_name="grow", count=1)
+        assert client.wait_task(client.tasks.ExpandCluster(grow).task_id, timeout=120).status == "SUCCESS"
+        assert refusal(client.clusters.DeleteCluster, delete)[0] == "conflict"
+        less = pb.ShrinkClusterRequest(
+            cluster_name=cluster.name, task_name="less", count=1, termination_policy="newest"
+        )
+        assert client.wait_task(client.tasks.ShrinkCluster(less).task_id, timeout=120).status == "SUCCESS"
+        assert client.clusters.DeleteCluster(delete).cluster_name == cluster.name
+    assert refusal(client.clusters.DeleteCluster, delete)[0] == "cluster_not_found"
+    machines = list(client.list_instances(pb.ListInstancesRequest(cluster_name=cluster.name)))
+    assert [machine.status for machine in machines] == ["Deleted"] * 2
+    assert len(list(client.list_tasks(pb.ListTasksRequest(cluster_name=cluster.name)))) == 4
+    # Nothing uses the account any more, so far as templates go; the network still does.
+    remove = pb.DeleteAccountRequest(provider=CLOUD, account_key=KEY)
+    with pytest.raises(grpc.RpcError) as caught:
+        client.accounts.DeleteAccount(remove)
+    assert "0 clusters" in failure_of(caught.value).message
+
+
+def test_a_stockout_is_written_down_by_many_at_once(service: Service) -> None:
+    together = threading.Barrier(8)
+
+    def remember(_: int) -> None:
+        together.wait()
+        with service.store.transaction():
+            stockouts.remember(service.store, 1, "zone-a", "type-1", service.store.now())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(remember, range(8)))
+    assert set(stockouts.remembered(service.store, 1, 0)) == {("zone-a", "type-1")}
+    with service.store.transaction():
+        stockouts.forget(1, "zone-a", "type-1", service.store.now() + 1)
+    assert stockouts.remembered(service.store, 1, 0) == {}

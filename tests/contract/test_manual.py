@@ -220,6 +220,7 @@ def test_17_to_19_machines(api: Api, world: World) -> None:
         "startup_time": int,
         "cluster_name": str,
         "instance_type": str,
+        "protected": bool,
     }
     conforms(data, {"instance_list": [row], "pager": PAGER})
     machine = next(row for row in data["instance_list"] if row["status"] == "Running")
@@ -244,6 +245,7 @@ def test_17_to_19_machines(api: Api, world: World) -> None:
         "cluster_name": str,
         "status": str,
         "task_id": str,
+        "protected": bool,
     }
     conforms(detail, shape)
     assert detail["network_config"]["vpc_name"] == "vpctest"

@@ -44,6 +44,13 @@ OPERATIONS = {
     ("GET", "/api/v1/instance/num"): "InstanceService.CountInstances",
     ("GET", "/api/v1/instance/usage_total"): "FeeService.GetUsageTotal",
     ("GET", "/api/v1/instance/usage_statistics"): "FeeService.ListUsage",
+    ("GET", "/api/v1/cluster/describe"): "ClusterService.GetCluster",
+    ("POST", "/api/v1/cluster/update"): "ClusterService.UpdateCluster",
+    ("POST", "/api/v1/cluster/delete"): "ClusterService.DeleteCluster",
+    ("POST", "/api/v1/cluster/expand/plan"): "TaskService.PlanExpand",
+    ("POST", "/api/v1/cluster/shrink/plan"): "TaskService.PlanShrink",
+    ("POST", "/api/v1/instance/protect"): "InstanceService.ProtectInstances",
+    ("POST", "/api/v1/instance/unprotect"): "InstanceService.UnprotectInstances",
     ("POST", "/api/v1/cloud_account/create"): "AccountService.CreateAccount",
     ("GET", "/api/v1/cloud_account/list"): "AccountService.ListAccounts",
     ("POST", "/api/v1/cloud_account/delete"): "AccountService.DeleteAccount",
@@ -199,6 +206,11 @@ def _cluster(**changes: Any) -> pb.CreateClusterRequest:
     return pb.CreateClusterRequest(**{**fields, **changes})
 
 
+def _placement(**changes: Any) -> pb.Placement:
+    fields = {"zone_id": "cn-qingdao-b", "subnet_id": "vsw-m5", "instance_type": "ecs.n1.tiny"}
+    return pb.Placement(**{**fields, **changes})
+
+
 def _rule(**changes: Any) -> pb.SecurityGroupRule:
     fields = {"protocol": "tcp", "port_range": "22/22", "direction": "ingress", "cidr_ip": "10.0.0.0/8"}
     return pb.SecurityGroupRule(**{**fields, **changes})
@@ -237,6 +249,15 @@ def _accepted() -> Iterator[message.Message]:
     yield _cluster(charge_type="", charge_config=pb.ChargeConfig(charge_type="PrePaid", period_unit="Month", period=60))
     yield _cluster(charge_type="PrePaid", charge_config=pb.ChargeConfig(period_unit="Week", period=4))
     yield _cluster(disks=pb.DiskConfig(system_disk=pb.Disk(category="c", size=1)), tags={"team": "a"})
+    yield _cluster(placements=[_placement(), _placement(zone_id="cn-qingdao-c")], termination_policy="newest")
+    bare = pb.NetworkConfig(vpc="vpc-m5", security_group="sg-m5")
+    yield _cluster(zone_id="", instance_type="", network_config=bare, placements=[_placement()])
+    zones = [pb.ZonePlacement(zone_id="cn-qingdao-c", subnet_id="vsw-2")]
+    yield _cluster(zone_id="", network_config=bare, zones=zones, instance_types=["ecs.n1.tiny", "ecs.n1.small"])
+    yield pb.UpdateClusterRequest(cluster_name="a", max_machines=100000)
+    yield pb.UpdateClusterRequest(cluster_name="a", desc="")
+    yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", count=1, termination_policy="newest")
+    yield pb.ProtectInstancesRequest(cluster_name="a", instance_ids=["i-1"], ips=["10.0.0.1"])
     yield _vpc()
     yield _vpc(cidr_block="192.168.4.0/24", vpc_name="网络a.b_c-1")
     yield _vpc(cidr_block="10.0.0.0/8", vpc_name="a" * 64)
@@ -267,9 +288,45 @@ def test_what_the_manual_allows_is_accepted(request_: message.Message) -> None:
     assert _refused(request_) == []
 
 
+def _refusals_of_placements() -> Iterator[tuple[message.Message, list[str]]]:
+    for name in ("zone_id", "instance_type"):
+        yield _cluster(**{name: ""}), [f"{name}.required"]
+    yield (
+        _cluster(network_config=pb.NetworkConfig(vpc="vpc-m5", security_group="sg-m5")),
+        ["network_config.subnet_id.required"],
+    )
+    yield _cluster(placements=[_placement(zone_id="")]), ["placements.zone_id", "zone_id.agree"]
+    yield _cluster(placements=[_placement(zone_id="cn-qingdao-c")]), ["zone_id.agree"]
+    yield _cluster(placements=[_placement(subnet_id="vsw-2")]), ["network_config.subnet_id.agree"]
+    yield _cluster(placements=[_placement(instance_type="ecs.g6.large")]), ["instance_type.agree"]
+    yield _cluster(placements=[_placement()] * 65), ["placements"]
+    yield _cluster(placements=[_placement()], instance_types=["ecs.n1.tiny"]), ["placements.alone"]
+    yield _cluster(instance_types=["ecs.n1.tiny"] * 2), ["instance_types"]
+    yield _cluster(instance_types=["ecs.n1.small", "ecs.n1.tiny"]), ["instance_type.agree"]
+    yield _cluster(termination_policy="Oldest"), ["termination_policy"]
+
+
+def _refusals_of_guards() -> Iterator[tuple[message.Message, list[str]]]:
+    yield pb.UpdateClusterRequest(cluster_name="a"), ["max_machines.any"]
+    yield pb.UpdateClusterRequest(cluster_name="a", max_machines=0), ["max_machines"]
+    yield pb.UpdateClusterRequest(cluster_name="a", termination_policy=""), ["termination_policy"]
+    yield pb.DeleteClusterRequest(), ["cluster_name"]
+    yield pb.PlanExpandRequest(cluster_name="a"), ["count"]
+    yield pb.PlanShrinkRequest(cluster_name="a"), ["count.required"]
+    for shrink in (pb.ShrinkClusterRequest(task_name="a"), pb.PlanShrinkRequest()):
+        shrink.cluster_name, shrink.termination_policy = "a", "oldest"
+        shrink.ips.append("10.0.0.1")
+        yield shrink, ["termination_policy.ips"]
+    for protect in (pb.ProtectInstancesRequest(cluster_name="a"), pb.UnprotectInstancesRequest(cluster_name="a")):
+        yield protect, ["instance_ids.any"]
+    yield pb.ProtectInstancesRequest(cluster_name="a", ips=["here"]), ["ips"]
+
+
 def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
-    for name in ("name", "region_id", "zone_id", "instance_type", "image", "password", "account_key", "provider"):
+    for name in ("name", "region_id", "image", "password", "account_key", "provider"):
         yield _cluster(**{name: ""}), [name]
+    yield from _refusals_of_placements()
+    yield from _refusals_of_guards()
     yield _cluster(network_config=None), ["network_config"]
     yield _cluster(disks=None), ["disks"]
     yield _cluster(disks=pb.DiskConfig()), ["disks.system_disk"]

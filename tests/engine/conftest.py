@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from bridgx_server.errors import NotFound
 from bridgx_server.providers.base import Charge, Disk
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.assembly import make_engine, make_worker
@@ -51,7 +52,9 @@ class World:
 
     def template(self, cluster_id: int) -> Template:
         with self.store.connection():
-            row = ClusterRow.get_by_id(cluster_id)
+            row = ClusterRow.get_or_none((ClusterRow.id == cluster_id) & (ClusterRow.deleted_at == 0))
+        if row is None:
+            raise NotFound("cluster", str(cluster_id))
         return Template(
             cluster_id=row.id,
             cluster_name=row.name,

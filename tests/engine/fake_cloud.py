@@ -22,13 +22,14 @@ class _Script:
 
 @dataclass
 class FakeCloud:
-    """`stock` is what is left by zone; `boots` says whether a machine comes to run at once."""
+    """`stock` is what is left by zone; `boots` says whether a machine comes to run at once; `before_create` may raise."""
 
     name: str = "AlibabaCloud"
     limits: Limits = field(default_factory=lambda: Limits(create_batch=10, describe_batch=10, delete_batch=10))
     stock: dict[str, int] = field(default_factory=dict)
     boots: Callable[[int], bool] = lambda index: True
     fails: Callable[[int], bool] = lambda index: False
+    before_create: Callable[[CreateMachines], None] = lambda request: None
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: dict[str, CreatedMachines] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -56,6 +57,7 @@ class FakeCloud:
     def create_machines(self, request: CreateMachines) -> CreatedMachines:
         with self.lock:
             self.calls.append(("create", request))
+            self.before_create(request)
             script = self._scripted("create")
             if script and not script.after_effect:
                 raise script.error

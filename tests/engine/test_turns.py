@@ -16,6 +16,7 @@ from bridgx_server.store import chunks, tasks
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.leases import LeaseLost
 from bridgx_server.store.models import ChunkRow, TaskRow
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import World, wait_for
 
 SLOW = ApiLimit("RunInstances", Rate(1 / 3600, 1))
@@ -57,7 +58,7 @@ def test_a_task_that_waits_for_its_turn_can_be_canceled(limited: World) -> None:
     task_id = limited.expand(25)
     wait_for(lambda: limited.task(task_id).phase == "WAITING")
 
-    api.cancel(limited.store, task_id, "keep")
+    api.cancel(limited.store, EVERYTHING, task_id, "keep")
 
     task = limited.ended(task_id)
     assert (task.status, task.running, task.failed) == ("CANCELED", 10, 15)

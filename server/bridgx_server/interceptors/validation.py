@@ -45,8 +45,8 @@ def _path(violation: Any) -> str:
         if kind:
             part += f"[{key}]" if kind == "index" else f"[{str(key)!r}]"
         parts.append(part)
-    # A rule over a whole message is named after the field that it is about: `count.required`.
-    return ".".join(parts) or str(violation.rule_id).partition(".")[0]
+    # A rule over a whole message is named after the field that it is about: `network_config.subnet_id.required`.
+    return ".".join(parts) or str(violation.rule_id).rpartition(".")[0]
 
 
 def _subscript(element: Any) -> tuple[str, Any]:

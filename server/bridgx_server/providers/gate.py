@@ -48,7 +48,14 @@ RateTable = Sequence[ApiLimit]  # the first that names an API counts
 
 
 class Gate(Protocol):
-    """The gate of one account."""
+    """The gate of one account. ``places`` are the calls that may be under way at once, 0: any number."""
+
+    @property
+    def places(self) -> int: ...
+
+    def limit(self, api: str) -> ApiLimit:
+        """What is allowed of an API."""
+        ...
 
     def call(self, region_id: str, api: str, machines: int = 0) -> AbstractContextManager[None]:
         """Waits until one request may go out, and counts it; the block is the request.
@@ -83,6 +90,11 @@ class Gates(Protocol):
 
 class OpenGate:
     """Lets everything pass at once."""
+
+    places = 0
+
+    def limit(self, api: str) -> ApiLimit:
+        return ApiLimit(api, None)
 
     def call(self, region_id: str, api: str, machines: int = 0) -> AbstractContextManager[None]:
         return contextlib.nullcontext()

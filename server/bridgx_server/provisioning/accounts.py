@@ -6,9 +6,9 @@ from bridgx_server.errors import NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.registry import ProviderRegistry
+from bridgx_server.provisioning.once import Attempt
 from bridgx_server.scaling.engine import Template
 from bridgx_server.store import accounts, clusters
-from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
 from bridgx_server.store.scope import AccountName, Scope
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
@@ -76,11 +76,10 @@ def register(
     keyring: Keyring,
     clouds: AccountClouds,
     credentials: Credentials,
-    *,
     name: str,
-    caller: str,
-) -> Account:
-    """Registers an account, if the cloud accepts its secret or cannot be asked.
+    attempt: Attempt,
+) -> str:
+    """Registers an account, if the cloud accepts its secret or cannot be asked; returns its access key.
 
     Raises:
         PermissionDenied: the caller's accounts are named, and this is none of them; registered or not is not told.
@@ -95,4 +94,9 @@ def register(
         # A cloud that is away, or an account that may not list regions, is no reason to refuse.
         if error.kind is ErrorClass.BAD_CREDENTIALS:
             raise
-    return accounts.register(store, keyring, credentials, name=name, caller=caller)
+    with store.transaction():
+        if answer := attempt.answer_so_far():
+            return answer
+        account = accounts.register(store, keyring, credentials, name=name, caller=attempt.caller)
+        attempt.answered(account.access_key)
+    return account.access_key

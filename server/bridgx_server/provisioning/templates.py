@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from bridgx_server.errors import AlreadyExists, FieldError, InvalidFields
@@ -10,22 +11,28 @@ from bridgx_server.providers.base import CreateMachines, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import Attempt
+from bridgx_server.provisioning.placements import Choice, Wanted
 from bridgx_server.scaling.engine import Clouds
+from bridgx_server.scaling.orders import DRY_TAGS, DRY_TOKEN
 from bridgx_server.store import clusters
+from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring
-
-DRY_TOKEN = "00000000-0000-5000-8000-000000000000"
-OUR_TAGS = {"bridgx": "x" * 36, "bridgx-cluster": "1", "bridgx-task": "1", "bridgx-chunk": "x" * 36}
 
 Answer = TypeVar("Answer")
 
 
 def create(
-    store: Store, keyring: Keyring, clouds: Clouds, catalog: Catalog, template: ClusterTemplate, attempt: Attempt
+    store: Store,
+    keyring: Keyring,
+    clouds: Clouds,
+    catalog: Catalog,
+    template: ClusterTemplate,
+    choice: Choice,
+    attempt: Attempt,
 ) -> str:
-    """Checks and stores a template; returns the cluster's name.
+    """Checks and stores a template with the placements of ``choice``; returns the cluster's name.
 
     Raises:
         AlreadyExists: a cluster of that name exists.
@@ -34,58 +41,88 @@ def create(
     """
     if clusters.exists(store, template.name):
         raise AlreadyExists("cluster", template.name)
-    check(clouds.provider(template.account_id), catalog, template)
+    sold = check(clouds.provider(template.account_id), catalog, template, choice)
     with store.transaction():
-        clusters.add(store, keyring, template, attempt.caller)
+        clusters.add(store, keyring, replace(template, placements=sold), attempt.caller)
         attempt.answered(template.name)
     return template.name
 
 
-def check(provider: Provider, catalog: Catalog, template: ClusterTemplate) -> None:
-    """Whether all that the template names exists and fits together; raises InvalidFields with every fault found."""
-    place = template.placements[0]
+def check(provider: Provider, catalog: Catalog, template: ClusterTemplate, choice: Choice) -> tuple[Placement, ...]:
+    """Whether all that the template names exists and fits together, at each placement; returns those that are on sale.
+
+    Raises InvalidFields with every fault found.
+    """
     account, region = template.account_id, template.region_id
-    zones = catalog.zones(account, region)  # refuses an unknown region at once: nothing else can be looked up
-    errors: list[FieldError] = []
-    zone_known = place.zone_id in {zone.zone_id for zone in zones}
-    if not zone_known:
-        errors.append(FieldError("zone_id", f"{place.zone_id} is no zone of {region}"))
-    else:
-        types = catalog.instance_types(account, region, place.zone_id)
-        if place.instance_type not in {offer.name for offer in types}:
-            errors.append(FieldError("instance_type", f"{place.instance_type} is not on sale in {place.zone_id}"))
+    zones = {zone.zone_id for zone in catalog.zones(account, region)}  # refuses an unknown region at once
+    choice, errors = _on_sale(catalog, template, choice, zones)
     if _found(lambda: catalog.image(account, region, template.image_id)) is None:
         errors.append(FieldError("image", f"{template.image_id} is no image that {region} has for this account"))
-    errors += _check_network(provider, template, zone_known=zone_known)
-    try:
-        provider.check_machines(_sample(template))
-    except ProviderError as error:
-        if error.kind is not ErrorClass.INVALID_PARAMETER:
-            raise
-        errors.append(FieldError(error.field or "cluster", error.message))
+    errors += _check_network(provider, template, choice, zones)
+    for wanted in choice.wanted:
+        try:
+            provider.check_machines(_sample(template, wanted.place))
+        except ProviderError as error:
+            if error.kind is not ErrorClass.INVALID_PARAMETER:
+                raise
+            errors.append(FieldError(_field_of(error, wanted), error.message))
     if errors:
-        raise InvalidFields(errors)
+        raise InvalidFields(list(dict.fromkeys(errors)))
+    return choice.placements
 
 
-def _check_network(provider: Provider, template: ClusterTemplate, *, zone_known: bool) -> list[FieldError]:
-    region, place = template.region_id, template.placements[0]
+def _on_sale(
+    catalog: Catalog, template: ClusterTemplate, choice: Choice, zones: Collection[str]
+) -> tuple[Choice, list[FieldError]]:
+    """The placements without crossed ones that are not on sale, and what is wrong with the zones and types."""
+    account, region = template.account_id, template.region_id
+    unknown = [wanted for wanted in choice.wanted if wanted.place.zone_id not in zones]
+    errors = [FieldError(wanted.zone_field, f"{wanted.place.zone_id} is no zone of {region}") for wanted in unknown]
+    unsold = [
+        wanted
+        for wanted in choice.wanted
+        if wanted not in unknown
+        and wanted.place.instance_type
+        not in {offer.name for offer in catalog.instance_types(account, region, wanted.place.zone_id)}
+    ]
+    left = choice.without(unsold) if choice.crossed else choice
+    for wanted in unsold:
+        place = wanted.place
+        if not choice.crossed or not any(place.instance_type == other.instance_type for other in left.placements):
+            errors.append(FieldError(wanted.type_field, f"{place.instance_type} is not on sale in {place.zone_id}"))
+        elif not any(place.zone_id == other.zone_id for other in left.placements):
+            errors.append(FieldError(wanted.zone_field, f"{place.zone_id} sells none of the instance types"))
+    return (choice if errors else left), errors
+
+
+def _field_of(error: ProviderError, wanted: Wanted) -> str:
+    """The field of the request that the cloud's adapter refuses."""
+    own = {
+        "zone_id": wanted.zone_field,
+        "network_config.subnet_id": wanted.subnet_field,
+        "instance_type": wanted.type_field,
+    }
+    return own.get(error.field, error.field) or "cluster"
+
+
+def _check_network(
+    provider: Provider, template: ClusterTemplate, choice: Choice, zones: Collection[str]
+) -> list[FieldError]:
+    region = template.region_id
     errors: list[FieldError] = []
     if not _found(lambda: provider.describe_vpcs(region, [template.vpc_id])):
         errors.append(FieldError("network_config.vpc", f"{template.vpc_id} is no VPC of this account in {region}"))
-        subnets = []
     else:
         subnets = _found(lambda: provider.describe_subnets(region, template.vpc_id)) or []
-        subnet = next((subnet for subnet in subnets if subnet.subnet_id == place.subnet_id), None)
-        if subnet is None:
-            errors.append(
-                FieldError("network_config.subnet_id", f"{place.subnet_id} is no subnet of {template.vpc_id}")
-            )
-        elif subnet.zone_id and zone_known and subnet.zone_id != place.zone_id:
-            errors.append(
-                FieldError(
-                    "network_config.subnet_id", f"{place.subnet_id} is in {subnet.zone_id}, not in {place.zone_id}"
-                )
-            )
+        by_id = {subnet.subnet_id: subnet for subnet in subnets}
+        for wanted in choice.wanted:
+            place = wanted.place
+            subnet = by_id.get(place.subnet_id)
+            if subnet is None:
+                errors.append(FieldError(wanted.subnet_field, f"{place.subnet_id} is no subnet of {template.vpc_id}"))
+            elif subnet.zone_id and place.zone_id in zones and subnet.zone_id != place.zone_id:
+                where = f"{place.subnet_id} is in {subnet.zone_id}, not in {place.zone_id}"
+                errors.append(FieldError(wanted.subnet_field, where))
     groups = _found(lambda: provider.describe_security_groups(region, [template.security_group_id])) or []
     if not groups:
         errors.append(
@@ -111,8 +148,7 @@ def _found(look: Callable[[], Answer]) -> Answer | None:
         raise
 
 
-def _sample(template: ClusterTemplate) -> CreateMachines:
-    place = template.placements[0]
+def _sample(template: ClusterTemplate, place: Placement) -> CreateMachines:
     return CreateMachines(
         region_id=template.region_id,
         zone_id=place.zone_id,
@@ -130,5 +166,5 @@ def _sample(template: ClusterTemplate) -> CreateMachines:
         charge=template.charge,
         bandwidth_mbps=template.bandwidth_mbps,
         internet_charge_type=template.internet_charge_type,
-        tags={**template.tags, **OUR_TAGS},
+        tags={**template.tags, **DRY_TAGS},
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridgx_server.providers.errors import ProviderError
 from bridgx_server.scaling import outcome
+from bridgx_server.scaling.choice import spare
 from bridgx_server.scaling.engine import Engine
-from bridgx_server.scaling.shrink import spare
 from bridgx_server.store import chunks, tasks
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
@@ -24,7 +24,7 @@ def abandon(engine: Engine, task: Task, lease: Lease, error: ProviderError) -> b
             if chunk.status != chunks.PLANNED:
                 continue
             if task.action == tasks.SHRINK:
-                spare(engine, chunk, failure)
+                spare(engine.store, chunk, failure, now)
             else:
                 chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **failure)
         ledger = chunks.of_task(engine.store, task.id)

@@ -33,6 +33,7 @@ class EngineSettings:
     token_life: float = 3600.0  # how long a cloud surely remembers a client token
     give_up: float = 900.0  # how long a call is repeated that the cloud does not answer
     backoff: float = 30.0  # the longest until a call that the cloud does not answer is repeated
+    stockout_memory: float = 300.0  # how long a zone and type that was sold out is asked last; 0: not remembered
     reconcile: float = 300.0  # between two comparisons of all of an account's machines in a region
     batch: int = 0  # the most machines a chunk asks for; 0: what the cloud takes
     parallel_chunks: int = 8  # calls of one task under way at once

@@ -6,15 +6,16 @@ before it is asked, under a token of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from functools import partial
 
 from bridgx_server.providers.errors import ErrorClass
-from bridgx_server.scaling import faultpoints, outcome
+from bridgx_server.scaling import faultpoints, outcome, placing
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.send import send
-from bridgx_server.store import audit, chunks, instances, tasks, watches
+from bridgx_server.scaling.tasks import sizes_of
+from bridgx_server.store import audit, chunks, clusters, instances, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
@@ -35,49 +36,44 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
         _plan(engine, task, lease, template)
     if task.cancel:
         _drop_unsent(engine, task, lease)
-    due = _due(chunks.of_task(engine.store, task.id), engine.now())[: engine.settings.parallel_chunks]
+    now = engine.now()
+    ready = _ready(engine, template, chunks.of_task(engine.store, task.id))
+    due = [chunk for chunk in ready if chunk.next_at <= now][: engine.settings.parallel_chunks]
     step = partial(send, engine, lease, template, canceled=bool(task.cancel))
     in_parallel(engine.calls, [partial(step, chunk) for chunk in due])
     _settle_accepted(engine, task, lease)
     ledger = chunks.of_task(engine.store, task.id)
     if any(chunk.open for chunk in ledger):
-        return _next_step(engine, task, lease, ledger)
+        return _next_step(engine, task, lease, _ready(engine, template, ledger))
     return None if _finish(engine, task, lease, ledger) else engine.now()
 
 
 def _plan(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
-    batch = engine.clouds.provider(task.account_id).limits.create_batch
-    if engine.settings.batch:
-        batch = min(batch, engine.settings.batch)
-    sizes = [batch] * (task.asked // batch) + ([task.asked % batch] if task.asked % batch else [])
+    sizes = sizes_of(task.asked, engine.clouds.provider(task.account_id).limits.create_batch, engine.settings.batch)
     watches.ensure(
         engine.store, template.account_id, template.region_id, engine.now() + int(engine.settings.reconcile * 1000)
     )
     with engine.store.transaction():
         now = engine.now()
         tasks.update(engine.store, lease, status="RUNNING", phase="CREATING", started_at=task.started_at or now)
-        chunks.plan(engine.store, task.id, tasks.EXPAND, sizes, template.placements[0], now)
+        first = placing.in_order(template.placements, placing.sold_out(engine, template.account_id))[0]
+        chunks.plan(engine.store, task.id, tasks.EXPAND, sizes, first, now)
     engine.reach(faultpoints.EXPAND_PLANNED)
 
 
-def _due(ledger: list[Chunk], now: int) -> list[Chunk]:
-    """The chunks to send now.
+def _ready(engine: Engine, template: Template, ledger: list[Chunk]) -> list[Chunk]:
+    """The chunks that need not wait for others of the task before they are sent; some as long as any is unsent.
 
     Where a chunk was split since there was less in stock than it asked for, others as large wait until the smaller ones
-    have taken what there is.
+    have taken what there is. Where all that is left is known as sold out, one finds out whether it still is.
     """
-    return [chunk for chunk in _unsent(ledger) if chunk.next_at <= now]
-
-
-def _unsent(ledger: Sequence[Chunk]) -> list[Chunk]:
-    """The chunks that are to be sent as soon as their time comes; those that wait for smaller ones are not among them."""
     unsent = [chunk for chunk in ledger if chunk.status in (chunks.PLANNED, chunks.SENT)]
     too_large: dict[int, int] = {}
     for chunk in ledger:
         if chunk.status == chunks.FAILED and chunk.error_class == outcome.REASONS[ErrorClass.OUT_OF_STOCK]:
             too_large[chunk.placement] = min(chunk.asked, too_large.get(chunk.placement, chunk.asked))
     smaller = {chunk.placement for chunk in unsent if chunk.asked < too_large.get(chunk.placement, 0)}
-    return [
+    ready = [
         chunk
         for chunk in unsent
         if not (
@@ -86,6 +82,21 @@ def _unsent(ledger: Sequence[Chunk]) -> list[Chunk]:
             and chunk.asked >= too_large.get(chunk.placement, chunk.asked + 1)
         )
     ]
+    known = placing.sold_out(engine, template.account_id)
+    if not known:
+        return ready
+    partial_delivery = engine.clouds.provider(template.account_id).limits.partial_delivery
+    probed = placing.only_probe(template, ledger, known, partial_delivery)
+    asked = {chunk.placement for chunk in ready if chunk.status == chunks.SENT}
+    return [chunk for chunk in ready if chunk.status == chunks.SENT or _may_probe(chunk, probed, asked)]
+
+
+def _may_probe(chunk: Chunk, probed: Collection[int], asked: set[int]) -> bool:
+    """Whether a chunk may be sent that is one too many where another is ``asked`` already; notes it there."""
+    if chunk.placement in probed and chunk.placement in asked:
+        return False
+    asked.add(chunk.placement)
+    return True
 
 
 def _drop_unsent(engine: Engine, task: Task, lease: Lease) -> None:
@@ -110,7 +121,7 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
             continue
         failed = count.accepted - count.ran
         with engine.store.transaction():
-            tasks.update(engine.store, lease)
+            task = tasks.held(engine.store, lease)
             now = engine.now()
             changes: dict[str, object] = {"status": chunks.DONE, "finished_at": now}
             if failed:
@@ -126,13 +137,12 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
             chunks.update(chunk.id, **changes)
 
 
-def _next_step(engine: Engine, task: Task, lease: Lease, ledger: Sequence[Chunk]) -> int:
+def _next_step(engine: Engine, task: Task, lease: Lease, ready: list[Chunk]) -> int:
     now = engine.now()
-    unsent = _unsent(ledger)
-    if not unsent:
+    if not ready:
         phase, at = "BOOTING", now + int(engine.settings.poll_limit * 1000)  # woken as soon as a machine changes
     else:
-        at = max(now, min(chunk.next_at for chunk in unsent))
+        at = max(now, min(chunk.next_at for chunk in ready))
         phase = "CREATING" if at <= now else "WAITING"
     with engine.store.transaction():
         tasks.update(engine.store, lease, phase=phase)
@@ -169,10 +179,15 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
 def _delete_all(engine: Engine, task: Task, now: int) -> None:
     template = engine.templates.template(task.cluster_id)
     watches.wake(task.account_id, template.region_id, now)
-    machines = instances.of_task(engine.store, task.id)
+    clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
+    machines = [
+        machine.id
+        for machine in instances.of_task(engine.store, task.id)
+        if machine.delete_chunk_id is None and not machine.protected
+    ]
     for status in instances.IN_USE:
         instances.change_many(
-            [machine.id for machine in machines if machine.delete_chunk_id is None],
+            machines,
             if_status=status,
             status=instances.DELETING,
             reason="the task was canceled",

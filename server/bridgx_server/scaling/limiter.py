@@ -122,6 +122,11 @@ class _AccountGate:
     row_id: int = 0
     freed: threading.Condition = field(default_factory=threading.Condition)
 
+    @property
+    def places(self) -> int:
+        """See :class:`bridgx_server.providers.gate.Gate`."""
+        return self.limiter.settings.places
+
     @contextlib.contextmanager
     def call(self, region_id: str, api: str, machines: int = 0) -> Iterator[None]:
         """See :class:`bridgx_server.providers.gate.Gate`."""
@@ -157,7 +162,7 @@ class _AccountGate:
 
     def _turn(self, region_id: str, api: str, machines: int, *, takes_place: bool) -> Granted | None:
         """Waits for a turn; None where nothing is counted."""
-        limit = self._limit(api)
+        limit = self.limit(api)
         places = self.limiter.settings.places if takes_place else 0
         if not places and limit.calls is None and (limit.machines is None or not machines):
             return None
@@ -237,24 +242,25 @@ class _AccountGate:
         except ProviderError as error:
             if error.kind is ErrorClass.THROTTLED and granted is not None:
                 with _unless_the_store_fails("rate not lowered"):
-                    limits.throttled(self.limiter.store, granted, self.row_id, self._limit(api), error.retry_after)
+                    limits.throttled(self.limiter.store, granted, self.row_id, self.limit(api), error.retry_after)
                 log.warning("throttled", provider=self.provider, access_key=self.access_key, api=api)
             raise
 
     def _settle(self, api: str, granted: Granted | None) -> None:
         if granted is not None:
             with _unless_the_store_fails("call not counted"):
-                limits.settle(self.limiter.store, granted, self.row_id, self._limit(api), ended=False)
+                limits.settle(self.limiter.store, granted, self.row_id, self.limit(api), ended=False)
 
     def _end(self, api: str, granted: Granted | None) -> None:
         if granted is not None:
             self.limiter.ended(granted.call_id)
             with _unless_the_store_fails("place not given back"):  # then it runs out by itself
-                limits.settle(self.limiter.store, granted, self.row_id, self._limit(api), ended=True)
+                limits.settle(self.limiter.store, granted, self.row_id, self.limit(api), ended=True)
             with self.freed:
                 self.freed.notify_all()
 
-    def _limit(self, api: str) -> ApiLimit:
+    def limit(self, api: str) -> ApiLimit:
+        """See :class:`bridgx_server.providers.gate.Gate`."""
         return limit_of(self.provider, api, self.table, self.limiter.settings.overrides)
 
 

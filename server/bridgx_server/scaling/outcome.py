@@ -51,10 +51,16 @@ def of_task(task: Task, ledger: Sequence[Chunk], done: int) -> Outcome:
     """How a task ends that brought ``done`` of its machines where they should be, and why not all of them."""
     if done >= task.asked and not task.cancel:
         return Outcome("SUCCESS", "", "")
-    failed = [chunk for chunk in ledger if chunk.reason and chunk.asked > chunk.moved]
-    blamed = failed or [chunk for chunk in ledger if chunk.reason]
-    reasons = list(dict.fromkeys(chunk.reason for chunk in blamed))
-    error_class = blamed[0].error_class if blamed else ""
+    told = [chunk for chunk in ledger if chunk.reason]
+    failed = [chunk for chunk in told if chunk.asked > chunk.moved]
+    error_class = (failed or told)[0].error_class if told else ""
+    blamed = [chunk for chunk in told if chunk.asked > chunk.moved or chunk.error_class == error_class] or told
+    several = len({chunk.placement for chunk in ledger}) > 1
+    reasons = list(
+        dict.fromkeys(
+            f"{chunk.instance_type} in {chunk.zone_id}: {chunk.reason}" if several else chunk.reason for chunk in blamed
+        )
+    )
     reason = "; ".join(reasons)[:LONGEST_REASON]
     if task.cancel:
         return Outcome("CANCELED", reason or "the task was canceled", "canceled")

@@ -2,7 +2,7 @@
 
 The cloud is listed before the store, so that a machine made meanwhile is not taken for one that is gone. Nothing is
 deleted here: a machine that is missing is asked about again by :mod:`bridgx_server.scaling.tend`, one that no row knows
-is adopted when its chunk is known and reported as an orphan otherwise.
+is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bridgx_server.errors import NotFound
 from bridgx_server.providers.base import Machine, MachineState
 from bridgx_server.scaling import faultpoints, tags
 from bridgx_server.scaling.engine import Engine
@@ -105,18 +106,16 @@ def _adopt(engine: Engine, watch: Watch, strangers: list[Machine]) -> tuple[list
         task = None if chunk is None else tasks.get(engine.store, chunk.task_id)
         if chunk is None or task is None:
             unknown.append(machine.instance_id)
-            orphans.report(
-                watch.account_id,
-                watch.region_id,
-                machine.instance_id,
-                state=machine.state.value,
-                tags_json=json.dumps(dict(machine.tags), sort_keys=True),
-                now=now,
-            )
+            _report(watch, machine, now)
             continue
         if chunk.status == chunks.SENT:
             continue  # its task is about to find it
-        template = engine.templates.template(task.cluster_id)
+        try:
+            template = engine.templates.template(task.cluster_id)
+        except NotFound:
+            unknown.append(machine.instance_id)
+            _report(watch, machine, now)
+            continue
         origin = Origin(
             provider=template.provider,
             account_id=watch.account_id,
@@ -141,6 +140,17 @@ def _tell(engine: Engine, watch: Watch, lease: Lease, adopted: list[str], revive
         for instance_id in ids:
             machine = audit.of_account("machine", instance_id, watch.account_id)
             audit.changed_by_worker(engine.store, lease.owner, "reconcile", machine, {"what": what})
+
+
+def _report(watch: Watch, machine: Machine, now: int) -> None:
+    orphans.report(
+        watch.account_id,
+        watch.region_id,
+        machine.instance_id,
+        state=machine.state.value,
+        tags_json=json.dumps(dict(machine.tags), sort_keys=True),
+        now=now,
+    )
 
 
 def _look_into(engine: Engine, watch: Watch, missing: list[Tended], revived: list[Tended]) -> None:

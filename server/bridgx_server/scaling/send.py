@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from bridgx_server.providers.base import CreateMachines, Provider
+from bridgx_server.providers.base import Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, outcome, tags
+from bridgx_server.scaling import faultpoints, outcome, placing, tags
 from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.scaling.orders import order_for
 from bridgx_server.scaling.turns import wait_for_turn
 from bridgx_server.store import chunks, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, Placement
@@ -58,10 +59,12 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
         wait_for_turn(engine, lease, chunk, error)
         return
     with turn:
-        if not _mark_sent(engine, lease, chunk):
+        marked = _mark_sent(engine, lease, template, chunk)
+        if marked is None:
             return
+        chunk = marked
         try:
-            request = _request(engine, template, chunk)
+            request = order_for(engine, template, chunk)
             provider.check_machines(request)
             created = provider.create_machines(request)
         except ProviderError as error:
@@ -72,35 +75,22 @@ def send(engine: Engine, lease: Lease, template: Template, chunk: Chunk, *, canc
     _accept(engine, lease, template, chunk, ids, created.request_id, created.shortfall)
 
 
-def _request(engine: Engine, template: Template, chunk: Chunk) -> CreateMachines:
-    return CreateMachines(
-        region_id=template.region_id,
-        zone_id=chunk.zone_id,
-        instance_type=chunk.instance_type,
-        image_id=template.image_id,
-        vpc_id=template.vpc_id,
-        subnet_id=chunk.subnet_id,
-        security_group_id=template.security_group_id,
-        count=chunk.asked,
-        token=chunk.token,
-        name=f"bridgx-{template.cluster_id}-{chunk.task_id}-{chunk.position}",
-        password=template.password,
-        system_disk=template.system_disk,
-        data_disks=template.data_disks,
-        charge=template.charge,
-        bandwidth_mbps=template.bandwidth_mbps,
-        internet_charge_type=template.internet_charge_type,
-        tags=tags.of_chunk(chunks.installation(engine.store), template, chunk),
-    )
+def _mark_sent(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Chunk | None:
+    """Writes that the cloud is about to be asked; returns the chunk as it was before, placed where it is asked for.
 
-
-def _mark_sent(engine: Engine, lease: Lease, chunk: Chunk) -> bool:
+    None, and the cloud must not be asked, when another step of the task has settled it meanwhile.
+    """
     engine.reach(faultpoints.EXPAND_BEFORE_SENT)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        marked = chunks.mark_sent(chunk, engine.now())
+        current = chunks.get(engine.store, chunk.id)
+        if current is not None and not current.sent_at:
+            place = placing.better(engine, template, current)
+            current = current if place is None else chunks.place(current, place)
+        if current is None or current.status != chunk.status or not chunks.mark_sent(current, engine.now()):
+            current = None
     engine.reach(faultpoints.EXPAND_SENT)
-    return marked
+    return current
 
 
 def _flow(chunk: Chunk) -> str:
@@ -162,7 +152,7 @@ def _believe_lookup(
         leases.hold(engine.store, lease)
         changes: dict[str, object] = dict(failure)
         if ask_anew:
-            chunks.plan(engine.store, chunk.task_id, chunk.action, [chunk.asked - len(known)], _place(chunk), now)
+            _plan(engine, chunk, [chunk.asked - len(known)], _place(chunk), now)
             changes["moved"] = chunk.moved + chunk.asked - len(known)
         if known:
             changes.update(status=chunks.ACCEPTED, accepted_at=now)
@@ -192,6 +182,11 @@ def _accept(
             )
             changes.update(outcome.failure_of(missing))
             changes["moved"] = _move_on(engine, template, chunk, chunk.asked - len(ids), missing, now)
+            if changes["moved"]:
+                _sold_out(engine, template, chunk, missing, now)
+            placing.remember(engine, template, chunk, missing, now)
+        else:
+            placing.forget(engine, template, chunk)
         chunks.update(chunk.id, **changes)
         watches.wake(template.account_id, template.region_id, now)
         instances.record(_origin(template, chunk), ids, now)
@@ -268,11 +263,12 @@ def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error:
         if error.kind is ErrorClass.OUT_OF_STOCK:
             if chunk.asked > 1 and not provider.limits.partial_delivery:
                 halves = [chunk.asked - chunk.asked // 2, chunk.asked // 2]
-                chunks.plan(engine.store, chunk.task_id, chunk.action, halves, _place(chunk), now)
+                _plan(engine, chunk, halves, _place(chunk), now)
                 changes["moved"] = chunk.asked
             else:
                 changes["moved"] = _move_on(engine, template, chunk, chunk.asked, error, now)
                 _sold_out(engine, template, chunk, error, now)
+                placing.remember(engine, template, chunk, error, now)
         else:
             _stop(engine, chunk, error, now)
         chunks.update(chunk.id, **changes)
@@ -280,19 +276,29 @@ def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error:
 
 def _move_on(engine: Engine, template: Template, chunk: Chunk, missing: int, error: ProviderError, now: int) -> int:
     """Asks for what is missing at the next placement, inside a transaction; returns how many were moved there."""
-    following = chunk.placement + 1
-    if error.kind is not ErrorClass.OUT_OF_STOCK or following >= len(template.placements):
+    if error.kind is not ErrorClass.OUT_OF_STOCK or tasks.canceled(chunk.task_id):
         return 0
-    if tasks.canceled(chunk.task_id):
+    place = placing.following(engine, template, chunk)
+    if place is None:
         return 0
-    chunks.plan(engine.store, chunk.task_id, chunk.action, [missing], template.placements[following], now)
+    _plan(engine, chunk, [missing], place, now)
     return missing
+
+
+def _plan(engine: Engine, chunk: Chunk, sizes: Sequence[int], place: Placement, now: int) -> None:
+    """Chunks that ask for what this one did not bring."""
+    chunks.plan(engine.store, chunk.task_id, chunk.action, sizes, place, now, generation=chunk.generation)
 
 
 def _sold_out(engine: Engine, template: Template, chunk: Chunk, error: ProviderError, now: int) -> None:
     """What was planned where nothing is left is not asked for there."""
     for other in chunks.of_task(engine.store, chunk.task_id):
-        if other.status == chunks.PLANNED and other.placement == chunk.placement and other.id != chunk.id:
+        if other.status != chunks.PLANNED or other.placement != chunk.placement or other.id == chunk.id:
+            continue
+        place = placing.following(engine, template, other)
+        if place is not None and not other.sent_at and not tasks.canceled(other.task_id):
+            chunks.place(other, place)
+        else:
             moved = _move_on(engine, template, other, other.asked, error, now)
             failure = outcome.failure_of(error)
             chunks.update(other.id, status=chunks.FAILED, finished_at=now, moved=moved, **failure)

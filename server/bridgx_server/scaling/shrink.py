@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, outcome
+from bridgx_server.scaling import choice, faultpoints, outcome
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.turns import wait_for_turn
@@ -73,8 +73,10 @@ def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None
             for chunk in named:
                 chosen.extend(machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id))
         else:
+            clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
             candidates = instances.removable(engine.store, task.cluster_id)
-            chosen = [machine.id for machine in engine.random.sample(candidates, min(task.asked, len(candidates)))]
+            victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
+            chosen = [machine.id for machine in victims]
             _plan(engine, task, template, chosen, batch, now)
         instances.change_many(
             chosen, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
@@ -94,17 +96,8 @@ def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
         tasks.update(engine.store, lease)
         for chunk in chunks.of_task(engine.store, task.id):
             if chunk.status == chunks.PLANNED:
-                spare(engine, chunk, {"error_class": "canceled", "reason": "the task was canceled"})
-
-
-def spare(engine: Engine, chunk: Chunk, why: dict[str, object]) -> None:
-    """Gives the chunk's machines back to the cluster, inside a transaction that holds the task."""
-    machines = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
-    for status in (instances.DELETING, instances.RUNNING):
-        instances.change_many(
-            machines, if_status=status, status=instances.RUNNING, deleting_at=0, delete_chunk_id=None, delete_sent_at=0
-        )
-    chunks.update(chunk.id, status=chunks.FAILED, finished_at=engine.now(), **why)
+                canceled: dict[str, object] = {"error_class": "canceled", "reason": "the task was canceled"}
+                choice.spare(engine.store, chunk, canceled, engine.now())
 
 
 def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> None:
@@ -161,7 +154,7 @@ def _refused(
         now = engine.now()
         first = chunk.sent_at or now
         if error.kind in FOR_GOOD and chunk.attempts == 0 and not deleted_some:
-            spare(engine, chunk, outcome.failure_of(error))
+            choice.spare(engine.store, chunk, outcome.failure_of(error), now)
         elif error.kind is not ErrorClass.THROTTLED and now - first > engine.settings.give_up * 1000:
             # An attempt may have worked; the machines stay marked, and whoever tends them finds out.
             failure = outcome.failure_of(error)
@@ -218,14 +211,14 @@ def _next_step(engine: Engine, task: Task, lease: Lease, waiting: list[Chunk]) -
 def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> None:
     engine.reach(faultpoints.SHRINK_BEFORE_FINISH)
     with engine.store.transaction():
-        tasks.update(engine.store, lease)
+        task = tasks.held(engine.store, lease)
         counts = chunks.counts_of_task(engine.store, task.id, tasks.SHRINK)
         deleted = sum(count.deleted for count in counts.values())
         result = outcome.of_task(task, ledger, deleted)
         planned = sum(chunk.asked for chunk in ledger)
         reason, error_class = result.reason, result.error_class
         if planned < task.asked and not task.cancel:
-            short = f"only {planned} machines were running"
+            short = f"only {planned} machines were running and not protected"
             reason, error_class = (f"{reason}; {short}" if reason else short), error_class or "conflict"
         tasks.update(
             engine.store,

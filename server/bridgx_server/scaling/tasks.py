@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridgx_server.errors import Conflict, FieldError, InvalidField, InvalidFields, NotFound, QuotaExceeded
-from bridgx_server.store import audit, chunks, instances, tasks
+from bridgx_server.errors import Conflict, InvalidField, NotFound, QuotaExceeded
+from bridgx_server.scaling import choice
+from bridgx_server.store import audit, chunks, clusters, instances, tasks
 from bridgx_server.store.audit import Resource
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.database import Store
@@ -16,6 +17,15 @@ from bridgx_server.store.scope import Scope
 from bridgx_server.store.tasks import Task
 
 NAMED_BATCH = 100  # machines of a shrink by address in one chunk; every cloud deletes as many in one call
+CANCELED: dict[str, object] = {"error_class": "canceled", "reason": "the task was canceled before it began"}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What counts against a cluster's quota: machines that are there, and those that its tasks have still to bring."""
+
+    used: int
+    coming: int
 
 
 @dataclass(frozen=True)
@@ -24,12 +34,18 @@ class ChunkView:
 
     chunk_id: str
     index: int
+    placement: int
     zone_id: str
+    subnet_id: str
     instance_type: str
     asked: int
     accepted: int
     running: int
+    deleted: int
     failed: int
+    moved: int
+    replacement: bool
+    attempts: int
     status: str
     reason: str
     error_class: str
@@ -38,7 +54,22 @@ class ChunkView:
     planned_at: int
     sent_at: int
     accepted_at: int
+    first_running_at: int
+    last_running_at: int
     finished_at: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A task's machines by phase; the sum of all is what was asked for."""
+
+    planned: int
+    requested: int
+    booting: int
+    running: int
+    deleting: int
+    deleted: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +95,16 @@ class TaskView:
     reason: str
     error_class: str
     provider: str
+    termination_policy: str
+    created_machines: str
+    progress: Progress
     chunks: tuple[ChunkView, ...]
+
+
+def sizes_of(count: int, *batches: int) -> list[int]:
+    """The sizes of the chunks that ``count`` machines make; a batch of 0 is no limit."""
+    batch = min(batch for batch in batches if batch)
+    return [batch] * (count // batch) + ([count % batch] if count % batch else [])
 
 
 def submit_expand(store: Store, scope: Scope, *, cluster_name: str, task_name: str, count: int, caller: str) -> int:
@@ -75,39 +115,64 @@ def submit_expand(store: Store, scope: Scope, *, cluster_name: str, task_name: s
         QuotaExceeded: the cluster would have more machines than its quota.
     """
     with store.transaction():
-        cluster = _locked_cluster(store, scope, cluster_name)
-        used = instances.in_use(store, cluster.id)
-        coming = sum(_outstanding(store, task) for task in tasks.open_tasks_of(store, cluster.id))
-        if used + coming + count > cluster.max_machines:
-            underway = f" and {coming} on their way" if coming else ""
-            raise QuotaExceeded(
-                f"cluster {cluster_name} may have {cluster.max_machines} machines; it has {used}{underway}, "
-                f"so {count} more are too many"
-            )
+        cluster = clusters.locked(store, scope, cluster_name)
+        check_quota(cluster, load_of(store, cluster.id), count)
         return _queue(store, cluster, task_name, tasks.EXPAND, count, caller, store.now())
 
 
+def load_of(store: Store, cluster_id: int) -> Load:
+    """How much of a cluster's quota is taken."""
+    coming = sum(choice.outstanding(store, task) for task in tasks.open_tasks_of(store, cluster_id))
+    return Load(instances.in_use(store, cluster_id), coming)
+
+
+def check_quota(cluster: ClusterRow, load: Load, count: int) -> None:
+    """Whether a cluster may have ``count`` machines more; raises QuotaExceeded."""
+    if load.used + load.coming + count > cluster.max_machines:
+        underway = f" and {load.coming} on their way" if load.coming else ""
+        raise QuotaExceeded(
+            f"cluster {cluster.name} may have {cluster.max_machines} machines; it has {load.used}{underway}, "
+            f"so {count} more are too many"
+        )
+
+
 def submit_shrink(
-    store: Store, scope: Scope, *, cluster_name: str, task_name: str, count: int, ips: Sequence[str], caller: str
+    store: Store,
+    scope: Scope,
+    *,
+    cluster_name: str,
+    task_name: str,
+    count: int,
+    ips: Sequence[str],
+    caller: str,
+    termination_policy: str = "",
 ) -> int:
     """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips``, and returns the task's id.
 
-    Machines that are named are set aside at once, so that no other shrink takes them.
+    Machines that are named are set aside at once, so that no other shrink takes them. ``termination_policy`` is random,
+    oldest or newest; empty: as the cluster says.
 
     Raises:
         NotFound: no such cluster.
-        InvalidFields: an address is no running machine of the cluster, or there are not as many machines as ``count``.
+        InvalidFields: an address is no running machine of the cluster, or a protected one, or there are not as many
+            machines as ``count``.
     """
     with store.transaction():
-        cluster = _locked_cluster(store, scope, cluster_name)
+        cluster = clusters.locked(store, scope, cluster_name)
         now = store.now()
-        if not ips:
-            _check_count(store, cluster, count)
-            return _queue(store, cluster, task_name, tasks.SHRINK, count, caller, now)
-        if count and count != len(ips):
-            raise InvalidField("count", f"is {count}, but ips names {len(ips)} machines; leave it out or make it agree")
-        named = _named(store, cluster, ips)
-        task_id = _queue(store, cluster, task_name, tasks.SHRINK, len(named), caller, now)
+        named: Sequence[Tended] = ()
+        policy = ""
+        if ips:
+            if count and count != len(ips):
+                raise InvalidField(
+                    "count", f"is {count}, but ips names {len(ips)} machines; leave it out or make it agree"
+                )
+            named = choice.named(store, cluster, ips)
+        else:
+            choice.check_count(store, cluster, count)
+            policy = termination_policy or cluster.termination_policy
+        asked = len(named) or count
+        task_id = _queue(store, cluster, task_name, tasks.SHRINK, asked, caller, now, policy)
         _set_aside(store, cluster, task_id, named, now)
         return task_id
 
@@ -115,7 +180,8 @@ def submit_shrink(
 def cancel(store: Store, scope: Scope, task_id: int, created_machines: str) -> str:
     """Asks for a task's end and returns its status: CANCELED if it had not begun, else RUNNING.
 
-    ``created_machines`` is ``keep`` or ``delete``; empty means keep.
+    ``created_machines`` is ``keep`` or ``delete``; empty means keep. One that had not begun ends at once, also where it waits
+    for others of its cluster.
 
     Raises:
         NotFound: no such task.
@@ -123,11 +189,19 @@ def cancel(store: Store, scope: Scope, task_id: int, created_machines: str) -> s
     """
     with store.transaction():
         task = _seen(store, scope, task_id)
-        if not tasks.request_cancel(task_id, created_machines or "keep", store.now()):
+        resource = Resource("task", str(task_id), task.provider, task.account_id, task.account_key)
+        now = store.now()
+        kept = created_machines or "keep"
+        if tasks.end_unbegun(task_id, kept, str(CANCELED["reason"]), now):
+            for chunk in chunks.of_task(store, task_id):
+                choice.spare(store, chunk, CANCELED, now)
+            audit.changed(store, resource)
+            return "CANCELED"
+        if not tasks.request_cancel(task_id, kept, now):
             if task.status == "CANCELED":
                 return task.status
             raise Conflict(f"task {task_id} has ended with {task.status}")
-        audit.changed(store, Resource("task", str(task_id), task.provider, task.account_id, task.account_key))
+        audit.changed(store, resource)
     return "RUNNING"
 
 
@@ -155,6 +229,7 @@ def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], n
     done = sum(count.ran if expands else count.deleted for count in counts.values())
     open_ones = task.finished_at == 0
     failed = task.asked - done if not open_ones else sum(view.failed for view in views)
+    pending = max(task.asked - done - failed, 0) if open_ones else 0
     end = task.finished_at or now
     return TaskView(
         task_id=task.id,
@@ -168,7 +243,7 @@ def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], n
         finished_at=task.finished_at,
         execute_time=max(end - task.started_at, 0) // 1000 if task.started_at else 0,
         asked=task.asked,
-        pending=max(task.asked - done - failed, 0) if open_ones else 0,
+        pending=pending,
         running=done if expands else 0,
         failed=max(failed, 0),
         deleted=0 if expands else done,
@@ -176,7 +251,27 @@ def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], n
         reason=task.reason,
         error_class=task.error_class,
         provider=task.provider,
+        termination_policy=task.termination_policy,
+        created_machines=task.cancel,
+        progress=_progress(expands, pending, done, max(failed, 0), views),
         chunks=views,
+    )
+
+
+def _progress(expands: bool, pending: int, done: int, failed: int, views: Sequence[ChunkView]) -> Progress:
+    requested = min(sum(view.asked for view in views if view.status == chunks.SENT), pending)
+    # What no chunk has been planned for yet has surely not been asked for.
+    planned = sum(view.asked for view in views if view.status == chunks.PLANNED) if views else pending
+    planned = min(planned, pending - requested)
+    underway = pending - requested - planned
+    return Progress(
+        planned=planned,
+        requested=requested,
+        booting=underway if expands else 0,
+        running=done if expands else 0,
+        deleting=0 if expands else underway,
+        deleted=0 if expands else done,
+        failed=failed,
     )
 
 
@@ -186,11 +281,17 @@ def _chunk_view(chunk: Chunk, count: ChunkCounts, expands: bool) -> ChunkView:
     return ChunkView(
         chunk_id=chunk.token,
         index=chunk.position,
+        placement=chunk.placement,
         zone_id=chunk.zone_id,
+        subnet_id=chunk.subnet_id,
         instance_type=chunk.instance_type,
         asked=chunk.asked,
         accepted=count.accepted if chunk.accepted_at else 0,
         running=count.ran if expands else 0,
+        deleted=0 if expands else count.deleted,
+        moved=chunk.moved,
+        replacement=bool(chunk.generation),
+        attempts=chunk.attempts,
         failed=max(chunk.asked - chunk.moved - done, 0) if ended else 0,
         status=chunk.status,
         reason=chunk.reason,
@@ -200,65 +301,20 @@ def _chunk_view(chunk: Chunk, count: ChunkCounts, expands: bool) -> ChunkView:
         planned_at=chunk.planned_at,
         sent_at=chunk.sent_at,
         accepted_at=chunk.accepted_at,
+        first_running_at=count.first_running_at if expands else 0,
+        last_running_at=count.last_running_at if expands else 0,
         finished_at=chunk.finished_at,
     )
 
 
-def _queue(store: Store, cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int) -> int:
-    task = tasks.add(name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now)
-    resource = Resource("cluster", cluster.name, cluster.provider, cluster.account_id, cluster.account_key)
-    audit.changed(store, resource, detail={"task_id": str(task.id)})
+def _queue(
+    store: Store, cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int, policy: str = ""
+) -> int:
+    task = tasks.add(
+        name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now, termination_policy=policy
+    )
+    audit.changed(store, clusters.resource_of(cluster), detail={"task_id": str(task.id)})
     return task.id
-
-
-def _locked_cluster(store: Store, scope: Scope, name: str) -> ClusterRow:
-    # Locked, so that tasks of one cluster get their numbers in the order in which they can be seen.
-    query = scope.narrowed(ClusterRow.select().where(ClusterRow.name == name), ClusterRow.account_id)
-    row: ClusterRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
-    if row is None:
-        raise NotFound("cluster", name)
-    return row
-
-
-def _outstanding(store: Store, task: Task) -> int:
-    """Machines of an expand that are not in the inventory yet and may still come."""
-    if task.action != tasks.EXPAND or task.cancel:
-        return 0
-    return max(task.asked - instances.recorded_of_task(store, task.id), 0)
-
-
-def _check_count(store: Store, cluster: ClusterRow, count: int) -> None:
-    there = len(instances.removable(store, cluster.id, with_pending=True))
-    spoken_for = 0
-    for task in tasks.open_tasks_of(store, cluster.id):
-        there += _outstanding(store, task)
-        if task.action == tasks.SHRINK and task.status == "INIT" and not chunks.of_task(store, task.id):
-            spoken_for += task.asked
-    free = max(there - spoken_for, 0)
-    if count > free:
-        raise InvalidField("count", f"is {count}, but cluster {cluster.name} has {free} machines to delete")
-
-
-def _named(store: Store, cluster: ClusterRow, ips: Sequence[str]) -> list[Tended]:
-    by_ip: dict[str, Tended] = {}
-    for machine in instances.removable(store, cluster.id):
-        for ip in (machine.ip_inner, machine.ip_outer):
-            if ip:
-                by_ip[ip] = machine
-    errors = [
-        FieldError(f"ips[{index}]", f"{ip} is no running machine of cluster {cluster.name}")
-        for index, ip in enumerate(ips)
-        if ip not in by_ip
-    ]
-    if errors:
-        raise InvalidFields(errors)
-    chosen: dict[int, Tended] = {}
-    for index, ip in enumerate(ips):
-        machine = by_ip[ip]
-        if machine.id in chosen:
-            raise InvalidField(f"ips[{index}]", f"{ip} is machine {machine.instance_id}, which ips names already")
-        chosen[machine.id] = machine
-    return list(chosen.values())
 
 
 def _set_aside(store: Store, cluster: ClusterRow, task_id: int, named: Sequence[Tended], now: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
-from bridgx_server.interceptors.caller import current_caller, current_scope
+from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
 from bridgx_server.providers.base import Credentials
 from bridgx_server.provisioning import accounts as registering
 from bridgx_server.provisioning.accounts import AccountClouds
+from bridgx_server.provisioning.once import once
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import accounts
 from bridgx_server.store.database import Store
@@ -26,16 +27,17 @@ class AccountService(pb.AccountServiceServicer):
         self, request: pb.CreateAccountRequest, context: grpc.ServicerContext
     ) -> pb.CreateAccountResponse:
         credentials = Credentials(request.provider, request.account_key, request.account_secret, request.project_id)
-        account = registering.register(
+        scope = current_scope()
+        account_key = once(
             self._store,
-            current_scope(),
-            self._keyring,
-            self._clouds,
-            credentials,
-            name=request.account_name,
-            caller=current_caller(),
+            current_identity(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: registering.register(
+                self._store, scope, self._keyring, self._clouds, credentials, request.account_name, attempt
+            ),
         )
-        return pb.CreateAccountResponse(account_key=account.access_key)
+        return pb.CreateAccountResponse(account_key=account_key)
 
     def ListAccounts(self, request: pb.ListAccountsRequest, context: grpc.ServicerContext) -> pb.ListAccountsResponse:
         page = accounts.page(

@@ -7,15 +7,16 @@ import grpc
 
 from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
 from bridgx_server.providers.base import Charge, Disk
+from bridgx_server.provisioning import clusters as existing
 from bridgx_server.provisioning import templates
 from bridgx_server.provisioning.accounts import AccountClouds
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import once
+from bridgx_server.provisioning.placements import Choice, crossed, listed
 from bridgx_server.services.messages import moment, pager
-from bridgx_server.store import accounts, clusters
+from bridgx_server.store import accounts, clusters, tasks
 from bridgx_server.store.accounts import Account
-from bridgx_server.store.chunks import Placement
-from bridgx_server.store.clusters import ClusterTemplate
+from bridgx_server.store.clusters import RANDOM, ClusterTemplate, StoredCluster
 from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 from bridgx_server.store.secrets import Keyring
@@ -35,17 +36,47 @@ class ClusterService(pb.ClusterServiceServicer):
         self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
     ) -> pb.CreateClusterResponse:
         account = accounts.by_key(self._store, current_scope(), request.provider, request.account_key)
-        template = _template(request, account, self._default_max_machines)
+        choice = _choice(request)
+        template = _template(request, account, choice, self._default_max_machines)
         name = once(
             self._store,
             current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: templates.create(
-                self._store, self._keyring, self._clouds, self._catalog, template, attempt
+                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt
             ),
         )
         return pb.CreateClusterResponse(cluster_name=name)
+
+    def GetCluster(self, request: pb.GetClusterRequest, context: grpc.ServicerContext) -> pb.GetClusterResponse:
+        return pb.GetClusterResponse(cluster=self._detail(request.cluster_name))
+
+    def UpdateCluster(
+        self, request: pb.UpdateClusterRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateClusterResponse:
+        existing.update(
+            self._store,
+            current_scope(),
+            request.cluster_name,
+            max_machines=request.max_machines if request.HasField("max_machines") else None,
+            description=request.desc if request.HasField("desc") else None,
+            termination_policy=request.termination_policy if request.HasField("termination_policy") else None,
+        )
+        return pb.UpdateClusterResponse(cluster=self._detail(request.cluster_name))
+
+    def DeleteCluster(
+        self, request: pb.DeleteClusterRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteClusterResponse:
+        scope = current_scope()
+        name = once(
+            self._store,
+            current_identity(),
+            request.request_id or current_idempotency_key(),
+            request,
+            lambda attempt: existing.delete(self._store, scope, request.cluster_name, attempt),
+        )
+        return pb.DeleteClusterResponse(cluster_name=name)
 
     def ListClusters(self, request: pb.ListClustersRequest, context: grpc.ServicerContext) -> pb.ListClustersResponse:
         page = clusters.page(
@@ -103,8 +134,25 @@ class ClusterService(pb.ClusterServiceServicer):
             images=[pb.Image(os_type=image.os_type, os_name=image.os_name, image_id=image.image_id) for image in images]
         )
 
+    def _detail(self, name: str) -> pb.ClusterDetail:
+        cluster = clusters.describe(self._store, current_scope(), name)
+        return _detail(cluster, len(tasks.open_tasks_of(self._store, cluster.id)))
 
-def _template(request: pb.CreateClusterRequest, account: Account, default_max_machines: int) -> ClusterTemplate:
+
+def _choice(request: pb.CreateClusterRequest) -> Choice:
+    if request.placements:
+        return listed([(row.zone_id, row.subnet_id, row.instance_type) for row in request.placements])
+    return crossed(
+        [(row.zone_id, row.subnet_id) for row in request.zones],
+        list(request.instance_types),
+        zone=(request.zone_id, request.network_config.subnet_id),
+        instance_type=request.instance_type,
+    )
+
+
+def _template(
+    request: pb.CreateClusterRequest, account: Account, choice: Choice, default_max_machines: int
+) -> ClusterTemplate:
     network, charge, disks = request.network_config, request.charge_config, request.disks
     return ClusterTemplate(
         name=request.name,
@@ -121,8 +169,53 @@ def _template(request: pb.CreateClusterRequest, account: Account, default_max_ma
         system_disk=Disk(disks.system_disk.category, disks.system_disk.size),
         data_disks=tuple(Disk(disk.category, disk.size) for disk in disks.data_disk),
         tags=dict(request.tags),
-        placements=(Placement(0, request.zone_id, network.subnet_id, request.instance_type),),
+        placements=choice.placements,
         password=request.password,
         description=request.desc,
         max_machines=request.max_machines or default_max_machines,
+        termination_policy=request.termination_policy or RANDOM,
     )
+
+
+def _detail(cluster: StoredCluster, open_tasks: int) -> pb.ClusterDetail:
+    template = cluster.template
+    return pb.ClusterDetail(
+        cluster_id=str(cluster.id),
+        cluster_name=template.name,
+        provider=template.provider,
+        account_key=template.account_key,
+        region_id=template.region_id,
+        placements=[
+            pb.Placement(zone_id=place.zone_id, subnet_id=place.subnet_id, instance_type=place.instance_type)
+            for place in template.placements
+        ],
+        network_config=pb.NetworkConfig(
+            vpc=template.vpc_id,
+            subnet_id=template.placements[0].subnet_id,
+            security_group=template.security_group_id,
+            internet_charge_type=template.internet_charge_type,
+            internet_max_bandwidth_out=template.bandwidth_mbps,
+        ),
+        charge_config=pb.ChargeConfig(
+            charge_type=template.charge.charge_type,
+            period_unit=template.charge.period_unit,
+            period=template.charge.period,
+        ),
+        image=template.image_id,
+        disks=pb.DiskConfig(
+            system_disk=_disk(template.system_disk), data_disk=[_disk(disk) for disk in template.data_disks]
+        ),
+        desc=template.description,
+        tags=template.tags,
+        max_machines=template.max_machines,
+        termination_policy=template.termination_policy,
+        create_at=moment(cluster.created_at),
+        create_by=cluster.created_by,
+        used=cluster.used,
+        protected_machines=cluster.protected,
+        open_tasks=open_tasks,
+    )
+
+
+def _disk(disk: Disk) -> pb.Disk:
+    return pb.Disk(category=disk.category, size=disk.size_gib)

@@ -6,8 +6,9 @@ import bridgx.v1 as pb
 import grpc
 
 from bridgx_server.interceptors.caller import current_scope
+from bridgx_server.scaling import choice
 from bridgx_server.services.messages import moment, pager
-from bridgx_server.store import clusters, listing, networks
+from bridgx_server.store import chunks, clusters, listing, networks
 from bridgx_server.store.database import Store
 from bridgx_server.store.listing import MachineFilter, MachineLine
 from bridgx_server.store.paging import PageOf
@@ -36,8 +37,9 @@ class InstanceService(pb.InstanceServiceServicer):
     def GetInstance(self, request: pb.GetInstanceRequest, context: grpc.ServicerContext) -> pb.GetInstanceResponse:
         machine = listing.get_machine(self._store, current_scope(), request.instance_id)
         shape = clusters.shape_of(self._store, current_scope(), machine.cluster_id)
+        subnet_id = chunks.subnet_of(self._store, machine.chunk_id) or shape.subnet_id
         vpc, subnet, group = networks.names_of(
-            self._store, current_scope(), shape.account_id, shape.vpc_id, shape.subnet_id, shape.security_group_id
+            self._store, current_scope(), shape.account_id, shape.vpc_id, subnet_id, shape.security_group_id
         )
         return pb.GetInstanceResponse(
             instance=pb.InstanceDetail(
@@ -63,6 +65,7 @@ class InstanceService(pb.InstanceServiceServicer):
                 cluster_name=machine.cluster_name,
                 status=machine.status.capitalize(),
                 task_id=str(machine.task_id),
+                protected=machine.protected,
             )
         )
 
@@ -71,6 +74,25 @@ class InstanceService(pb.InstanceServiceServicer):
     ) -> pb.CountInstancesResponse:
         number = listing.count_running(self._store, current_scope(), request.account, request.cluster_name)
         return pb.CountInstancesResponse(instance_num=number)
+
+    def ProtectInstances(
+        self, request: pb.ProtectInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.ProtectInstancesResponse:
+        return pb.ProtectInstancesResponse(instance_ids=self._protect(request, protected=True))
+
+    def UnprotectInstances(
+        self, request: pb.UnprotectInstancesRequest, context: grpc.ServicerContext
+    ) -> pb.UnprotectInstancesResponse:
+        return pb.UnprotectInstancesResponse(instance_ids=self._protect(request, protected=False))
+
+    def _protect(
+        self, request: pb.ProtectInstancesRequest | pb.UnprotectInstancesRequest, *, protected: bool
+    ) -> list[str]:
+        with self._store.transaction():
+            cluster = clusters.locked(self._store, current_scope(), request.cluster_name)
+            return choice.protect(
+                self._store, cluster, list(request.instance_ids), list(request.ips), protected=protected
+            )
 
 
 def _line(machine: MachineLine) -> pb.Instance:
@@ -85,4 +107,5 @@ def _line(machine: MachineLine) -> pb.Instance:
         startup_time=max(startup, 0),
         cluster_name=machine.cluster_name,
         instance_type=machine.instance_type,
+        protected=machine.protected,
     )

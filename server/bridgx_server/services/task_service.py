@@ -18,7 +18,8 @@ from bridgx_server.interceptors.caller import (
 )
 from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
-from bridgx_server.scaling.tasks import ChunkView, TaskView
+from bridgx_server.scaling.plans import Planner
+from bridgx_server.services import task_messages as messages
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.store import listing
@@ -34,6 +35,7 @@ class TaskService(pb.TaskServiceServicer):
     def __init__(
         self,
         store: Store,
+        planner: Planner,
         wake_worker: Callable[[], None],
         stopping: Callable[[], bool],
         places: WatchPlaces,
@@ -44,6 +46,7 @@ class TaskService(pb.TaskServiceServicer):
         """``wake_worker`` is called when there is new work; ``stopping`` ends the watches, which have ``places`` and last
         ``watch_time`` seconds at most."""
         self._store = store
+        self._planner = planner
         self._wake_worker = wake_worker
         self._stopping = stopping
         self._places = places
@@ -86,11 +89,22 @@ class TaskService(pb.TaskServiceServicer):
                     count=request.count,
                     ips=list(request.ips),
                     caller=attempt.caller,
+                    termination_policy=request.termination_policy,
                 )
                 attempt.answered(str(task_id))
             return str(task_id)
 
         return pb.ShrinkClusterResponse(task_id=self._submitted(request, submit))
+
+    def PlanExpand(self, request: pb.PlanExpandRequest, context: grpc.ServicerContext) -> pb.PlanExpandResponse:
+        return messages.expand_plan(self._planner.expand(current_scope(), request.cluster_name, request.count))
+
+    def PlanShrink(self, request: pb.PlanShrinkRequest, context: grpc.ServicerContext) -> pb.PlanShrinkResponse:
+        return messages.shrink_plan(
+            self._planner.shrink(
+                current_scope(), request.cluster_name, request.count, list(request.ips), request.termination_policy
+            )
+        )
 
     def ListTasks(self, request: pb.ListTasksRequest, context: grpc.ServicerContext) -> pb.ListTasksResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
@@ -100,7 +114,7 @@ class TaskService(pb.TaskServiceServicer):
 
     def GetTask(self, request: pb.GetTaskRequest, context: grpc.ServicerContext) -> pb.GetTaskResponse:
         task = tasks.describe(self._store, current_scope(), _number(request.task_id))
-        return pb.GetTaskResponse(task=_detail(task))
+        return pb.GetTaskResponse(task=messages.detail(task))
 
     def CancelTask(self, request: pb.CancelTaskRequest, context: grpc.ServicerContext) -> pb.CancelTaskResponse:
         status = tasks.cancel(self._store, current_scope(), _number(request.task_id), request.created_machines)
@@ -112,15 +126,20 @@ class TaskService(pb.TaskServiceServicer):
             yield from self._states(_number(request.task_id), context)
 
     def _states(self, task_id: int, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
-        sent, silent = None, 0.0
+        sent, known, silent = None, dict[str, pb.TaskChunk](), 0.0
         until = self._clock() + self._watch_time
         while context.is_active() and not self._stopping():
             check_caller()
-            state = _state(tasks.describe(self._store, current_scope(), task_id))
+            task = tasks.describe(self._store, current_scope(), task_id)
+            chunks = {chunk.chunk_id: messages.chunk(chunk) for chunk in task.chunks}
+            state = messages.state(task)
+            changed = [chunk for key, chunk in chunks.items() if known.get(key) != chunk]
             silent += WATCH_PAUSE
-            if sent is None or _differs(state, sent) or silent >= WATCH_SILENCE:
-                yield state
-                sent, silent = state, 0.0
+            if sent is None or changed or _differs(state, sent) or silent >= WATCH_SILENCE:
+                sent, known, silent = state, chunks, 0.0
+                answer = pb.WatchTaskResponse(chunks=changed)
+                answer.MergeFrom(state)
+                yield answer
             if state.phase == "FINISHED":
                 return
             if self._clock() >= until:
@@ -161,68 +180,4 @@ def _line(task: TaskLine, now: int) -> pb.Task:
         create_at=moment(task.created_at),
         execute_time=max(seconds, 0),
         finish_at=moment(task.finished_at),
-    )
-
-
-def _state(task: TaskView) -> pb.WatchTaskResponse:
-    return pb.WatchTaskResponse(
-        task_id=str(task.task_id),
-        status=task.status,
-        phase=task.phase,
-        asked=task.asked,
-        pending=task.pending,
-        running=task.running,
-        failed=task.failed,
-        deleted=task.deleted,
-        execute_time=task.execute_time,
-        reason=task.reason,
-        error_class=task.error_class,
-        task_action=task.task_action,
-    )
-
-
-def _detail(task: TaskView) -> pb.TaskDetail:
-    return pb.TaskDetail(
-        task_id=str(task.task_id),
-        task_name=task.task_name,
-        task_action=task.task_action,
-        status=task.status,
-        cluster_name=task.cluster_name,
-        create_at=moment(task.created_at),
-        execute_time=task.execute_time,
-        finish_at=moment(task.finished_at),
-        asked=task.asked,
-        pending=task.pending,
-        running=task.running,
-        failed=task.failed,
-        deleted=task.deleted,
-        phase=task.phase,
-        reason=task.reason,
-        error_class=task.error_class,
-        chunks=[_chunk(chunk) for chunk in task.chunks],
-        create_by=task.created_by,
-        provider=task.provider,
-        start_at=moment(task.started_at),
-    )
-
-
-def _chunk(chunk: ChunkView) -> pb.TaskChunk:
-    return pb.TaskChunk(
-        chunk_id=chunk.chunk_id,
-        index=chunk.index,
-        zone_id=chunk.zone_id,
-        instance_type=chunk.instance_type,
-        asked=chunk.asked,
-        accepted=chunk.accepted,
-        running=chunk.running,
-        failed=chunk.failed,
-        status=chunk.status,
-        reason=chunk.reason,
-        error_class=chunk.error_class,
-        vendor_code=chunk.vendor_code,
-        vendor_request_id=chunk.vendor_request_id,
-        planned_at=moment(chunk.planned_at),
-        sent_at=moment(chunk.sent_at),
-        accepted_at=moment(chunk.accepted_at),
-        finished_at=moment(chunk.finished_at),
     )

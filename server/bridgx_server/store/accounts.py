@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from peewee import IntegrityError
 
@@ -94,12 +95,16 @@ def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
     """Forgets an account. Raises NotFound, and Conflict while a cluster or a network uses it."""
     with store.transaction():
         account = by_key(store, scope, provider, access_key)
-        clusters = ClusterRow.select().where(ClusterRow.account_id == account.id).count()
+        clusters = _clusters_of(account).count()
         networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
         if clusters or networks:
             raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
         AccountRow.delete().where(AccountRow.id == account.id).execute()
         audit.changed(store, _resource(account))
+
+
+def _clusters_of(account: Account) -> Any:
+    return ClusterRow.select().where((ClusterRow.account_id == account.id) & (ClusterRow.deleted_at == 0))
 
 
 def _row(provider: str, access_key: str) -> str:

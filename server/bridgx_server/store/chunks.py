@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peewee import Case, fn
 
@@ -72,6 +72,8 @@ class ChunkCounts:
     pending: int = 0
     ran: int = 0
     deleted: int = 0
+    first_running_at: int = 0  # ms; 0 while none has come to run
+    last_running_at: int = 0
 
 
 def installation(store: Store) -> str:
@@ -123,6 +125,19 @@ def of_task(store: Store, task_id: int) -> list[Chunk]:
         return [_value(row) for row in ChunkRow.select().where(ChunkRow.task_id == task_id).order_by(ChunkRow.position)]
 
 
+def get(store: Store, chunk_id: int) -> Chunk | None:
+    """A chunk, or None."""
+    with store.connection():
+        row = ChunkRow.get_or_none(ChunkRow.id == chunk_id)
+    return None if row is None else _value(row)
+
+
+def subnet_of(store: Store, chunk_id: int) -> str:
+    """The subnet of a chunk's machines; empty where there is no such chunk."""
+    chunk = get(store, chunk_id)
+    return "" if chunk is None else chunk.subnet_id
+
+
 def by_token(store: Store, token: str) -> Chunk | None:
     """The chunk that machines with this tag belong to, or None."""
     with store.connection():
@@ -133,6 +148,18 @@ def by_token(store: Store, token: str) -> Chunk | None:
 def update(chunk_id: int, **changes: object) -> None:
     """Changes a chunk, inside a transaction that holds the task."""
     ChunkRow.update(**changes).where(ChunkRow.id == chunk_id).execute()
+
+
+def place(chunk: Chunk, placement: Placement) -> Chunk:
+    """Moves a chunk that the cloud was never asked for, inside a transaction that holds the task; returns it as it is then."""
+    where = {
+        "placement": placement.rank,
+        "zone_id": placement.zone_id,
+        "subnet_id": placement.subnet_id,
+        "instance_type": placement.instance_type,
+    }
+    ChunkRow.update(**where).where((ChunkRow.id == chunk.id) & (ChunkRow.sent_at == 0)).execute()
+    return replace(chunk, **where)  # type: ignore[arg-type]
 
 
 def mark_sent(chunk: Chunk, now: int) -> bool:
@@ -158,19 +185,24 @@ def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCo
     column = InstanceRow.delete_chunk_id if action == "SHRINK" else InstanceRow.chunk_id
     chunk_ids = ChunkRow.select(ChunkRow.id).where(ChunkRow.task_id == task_id)
     ran = fn.SUM(Case(None, [(InstanceRow.running_at > 0, 1)], 0))
+    first = fn.MIN(Case(None, [(InstanceRow.running_at > 0, InstanceRow.running_at)], None))
     query = (
-        InstanceRow.select(column, InstanceRow.status, fn.COUNT(InstanceRow.id), ran)
+        InstanceRow.select(
+            column, InstanceRow.status, fn.COUNT(InstanceRow.id), ran, first, fn.MAX(InstanceRow.running_at)
+        )
         .where(column.in_(chunk_ids))
         .group_by(column, InstanceRow.status)
     )
     totals: dict[int, dict[str, int]] = {}
     with store.connection():
-        for chunk_id, status, number, running in query.tuples():
-            into = totals.setdefault(int(chunk_id), {"accepted": 0, "pending": 0, "ran": 0, "deleted": 0})
+        for chunk_id, status, number, running, first_at, last_at in query.tuples():
+            into = totals.setdefault(int(chunk_id), dict.fromkeys(ChunkCounts.__dataclass_fields__, 0))
             into["accepted"] += number
             into["ran"] += int(running)
             into["pending"] += number if status == "pending" else 0
             into["deleted"] += number if status in ("deleted", "lost") else 0
+            into["first_running_at"] = min(filter(None, (into["first_running_at"], int(first_at or 0))), default=0)
+            into["last_running_at"] = max(into["last_running_at"], int(last_at))
     return {chunk_id: ChunkCounts(**numbers) for chunk_id, numbers in totals.items()}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from peewee import IntegrityError, fn
+from peewee import Case, IntegrityError, fn
 
 from bridgx_server.errors import AlreadyExists, NotFound
 from bridgx_server.providers.base import Charge, Disk
@@ -20,6 +21,9 @@ from bridgx_server.store.scope import Scope
 from bridgx_server.store.secrets import Keyring
 
 IN_USE = ("pending", "running", "deleting")
+RANDOM = "random"
+OLDEST = "oldest"
+NEWEST = "newest"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,19 @@ class ClusterTemplate:
     password: str = field(repr=False)
     description: str = ""
     max_machines: int = 200
+    termination_policy: str = RANDOM
+
+
+@dataclass(frozen=True)
+class StoredCluster:
+    """A cluster and what uses it; the template is without its password. ``used`` are pending, running or being deleted."""
+
+    id: int
+    template: ClusterTemplate
+    created_at: int
+    created_by: str
+    used: int
+    protected: int
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,7 @@ def add(store: Store, keyring: Keyring, template: ClusterTemplate, caller: str) 
                 password=keyring.seal(template.password, _row(template.name)),
                 description=template.description,
                 max_machines=template.max_machines,
+                termination_policy=template.termination_policy,
                 created_at=store.now(),
                 created_by=caller,
             )
@@ -100,24 +118,70 @@ def add(store: Store, keyring: Keyring, template: ClusterTemplate, caller: str) 
     return int(row.id)
 
 
-def lock(store: Store, cluster_id: int) -> None:
-    """Keeps others that lock the cluster waiting until the caller's transaction ends."""
-    query = ClusterRow.select(ClusterRow.id).where(ClusterRow.id == cluster_id)
-    (query if store.dialect == "sqlite" else query.for_update()).first()
-
-
 def exists(store: Store, name: str) -> bool:
     """Whether a cluster has that name, whoever's it is: names are unique among all."""
     with store.connection():
-        return bool(ClusterRow.select().where(ClusterRow.name == name).exists())
+        return bool(ClusterRow.select().where(_named(name)).exists())
 
 
 def get(store: Store, keyring: Keyring, cluster_id: int) -> ClusterTemplate:
-    """A template with its password; raises NotFound, SecretUnreadable."""
+    """A template with its password; raises NotFound, also for a cluster that was deleted, and SecretUnreadable."""
     with store.connection():
-        row = ClusterRow.get_or_none(ClusterRow.id == cluster_id)
+        row = ClusterRow.get_or_none((ClusterRow.id == cluster_id) & (ClusterRow.deleted_at == 0))
     if row is None:
         raise NotFound("cluster", str(cluster_id))
+    return _template(row, keyring.open(row.password, _row(row.name)))
+
+
+def describe(store: Store, scope: Scope, name: str) -> StoredCluster:
+    """A cluster and what uses it; raises NotFound."""
+    with store.connection():
+        row = scope.narrowed(ClusterRow.select().where(_named(name)), ClusterRow.account_id).first()
+        if row is None:
+            raise NotFound("cluster", name)
+        counted = InstanceRow.select(
+            fn.COUNT(InstanceRow.id), fn.SUM(Case(None, [(InstanceRow.protected, 1)], 0))
+        ).where((InstanceRow.cluster_id == row.id) & InstanceRow.status.in_(IN_USE))
+        used, protected = counted.tuples().first()
+    return StoredCluster(row.id, _template(row, ""), row.created_at, row.created_by, int(used), int(protected or 0))
+
+
+def locked(store: Store, scope: Scope, name: str) -> ClusterRow:
+    """The row of a cluster, which nobody else changes, uses for a task or deletes until the caller's transaction ends.
+
+    Raises:
+        NotFound: no cluster has that name.
+    """
+    query = scope.narrowed(ClusterRow.select().where(_named(name)), ClusterRow.account_id)
+    row: ClusterRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
+    if row is None:
+        raise NotFound("cluster", name)
+    return row
+
+
+def lock(store: Store, cluster_id: int) -> None:
+    """The same by number, inside the caller's transaction."""
+    if store.dialect != "sqlite":  # there the transaction itself keeps others from writing
+        ClusterRow.select(ClusterRow.id).where(ClusterRow.id == cluster_id).for_update().first()
+
+
+def resource_of(cluster: ClusterRow) -> Resource:
+    """What the audit calls it."""
+    return Resource("cluster", cluster.name, cluster.provider, cluster.account_id, cluster.account_key)
+
+
+def change(cluster: ClusterRow, **changes: object) -> None:
+    """Changes a locked cluster, inside the caller's transaction."""
+    if changes:
+        ClusterRow.update(**changes).where(ClusterRow.id == cluster.id).execute()
+
+
+def bury(cluster: ClusterRow, now: int, caller: str) -> None:
+    """Deletes a locked cluster, inside the caller's transaction: its name is free, its password gone, its history stays."""
+    change(cluster, deleted_at=now, deleted_by=caller, password="")
+
+
+def _template(row: ClusterRow, password: str) -> ClusterTemplate:
     return ClusterTemplate(
         name=row.name,
         provider=row.provider,
@@ -134,15 +198,16 @@ def get(store: Store, keyring: Keyring, cluster_id: int) -> ClusterTemplate:
         data_disks=tuple(Disk(**disk) for disk in json.loads(row.data_disks_json)),
         tags=json.loads(row.tags_json),
         placements=tuple(Placement(**place) for place in json.loads(row.placements_json)),
-        password=keyring.open(row.password, _row(row.name)),
+        password=password,
         description=row.description,
         max_machines=row.max_machines,
+        termination_policy=row.termination_policy,
     )
 
 
 def page(store: Store, scope: Scope, account_key: str, wanted: PageOf) -> Page[ClusterSummary]:
     """The clusters of an account, or all, newest first, with the machines that each uses."""
-    query = scope.narrowed(ClusterRow.select(), ClusterRow.account_id)
+    query = scope.narrowed(ClusterRow.select().where(ClusterRow.deleted_at == 0), ClusterRow.account_id)
     if account_key:
         query = query.where(ClusterRow.account_key == account_key)
     with store.connection():
@@ -174,6 +239,10 @@ def _used(cluster_ids: Iterable[int]) -> dict[int, int]:
     return {int(cluster_id): int(number) for cluster_id, number in query.tuples()}
 
 
+def _named(name: str) -> Any:
+    return (ClusterRow.name == name) & (ClusterRow.deleted_at == 0)
+
+
 def _row(name: str) -> str:
     return f"cluster/{name}/password"
 
@@ -191,7 +260,7 @@ class Shape:
 
 
 def shape_of(store: Store, scope: Scope, cluster_id: int) -> Shape:
-    """The disks and networks of a cluster's machines; raises NotFound."""
+    """The disks and networks of a cluster's machines, also of one that was deleted; raises NotFound."""
     query = scope.narrowed(ClusterRow.select().where(ClusterRow.id == cluster_id), ClusterRow.account_id)
     with store.connection():
         row = query.first()

@@ -55,6 +55,8 @@ class Tended:
     tend_at: int | None
     absences: int
     absent_at: int
+    zone_id: str
+    protected: bool
 
 
 def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
@@ -172,8 +174,8 @@ def recorded_of_task(store: Store, task_id: int) -> int:
         return int(InstanceRow.select().where(InstanceRow.task_id == task_id).count())
 
 
-def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
-    """The running machines of a cluster that no shrink has chosen yet, oldest first."""
+def unchosen(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
+    """The running machines of a cluster that no shrink has chosen yet, protected ones included, oldest first."""
     statuses = [RUNNING, PENDING] if with_pending else [RUNNING]
     query = (
         InstanceRow.select(*_columns())
@@ -182,7 +184,7 @@ def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> l
             & InstanceRow.status.in_(statuses)
             & InstanceRow.delete_chunk_id.is_null()
         )
-        .order_by(InstanceRow.id)
+        .order_by(InstanceRow.created_at, InstanceRow.id)
     )
     with store.connection():
         return [Tended(*row) for row in query.tuples()]
@@ -193,6 +195,26 @@ def of_chunk(store: Store, chunk_id: int) -> list[str]:
     with store.connection():
         query = InstanceRow.select(InstanceRow.instance_id).where(InstanceRow.chunk_id == chunk_id)
         return [str(row[0]) for row in query.order_by(InstanceRow.id).tuples()]
+
+
+def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
+    """Those among them that a shrink may choose, oldest first."""
+    return [machine for machine in unchosen(store, cluster_id, with_pending=with_pending) if not machine.protected]
+
+
+def living(store: Store, cluster_id: int) -> list[Tended]:
+    """The pending and running machines of a cluster, oldest first."""
+    query = InstanceRow.select(*_columns()).where(
+        (InstanceRow.cluster_id == cluster_id) & InstanceRow.status.in_(IN_USE)
+    )
+    with store.connection():
+        return [Tended(*row) for row in query.order_by(InstanceRow.created_at, InstanceRow.id).tuples()]
+
+
+def protect(row_ids: Sequence[int], protected: bool) -> None:
+    """Says whether shrinks leave machines alone, inside the caller's transaction, which locks their cluster."""
+    for start in range(0, len(row_ids), 500):
+        InstanceRow.update(protected=protected).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
 
 
 def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:

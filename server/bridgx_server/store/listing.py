@@ -46,6 +46,8 @@ class MachineLine:
     created_at: int
     running_at: int
     gone_at: int
+    chunk_id: int
+    protected: bool
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,14 @@ class AccountRow(_Table):
 
 
 class ClusterRow(_Table):
-    """A template. ``placements_json`` lists zone, subnet and type in order of preference."""
+    """A template. ``placements_json`` lists zone, subnet and type in order of preference.
+
+    One that was deleted stays as a row without its password, for the history of its machines; ``deleted_at`` is 0 while
+    it lives, so that a name is taken once among the living.
+    """
 
     id = AutoField()
-    name = CharField(max_length=128, unique=True)
+    name = CharField(max_length=128)
     provider = CharField(max_length=32)
     account_id = IntegerField(index=True)
     account_key = CharField(max_length=128)
@@ -101,12 +105,15 @@ class ClusterRow(_Table):
     password = TextField()
     description = TextField()
     max_machines = IntegerField()
+    termination_policy = CharField(max_length=16, default="random")
     created_at = BigIntegerField()
     created_by = CharField(max_length=128)
+    deleted_at = BigIntegerField(default=0)
+    deleted_by = CharField(max_length=128, default="")
 
     class Meta:
         table_name = "clusters"
-        indexes = ((("account_key", "id"), False),)
+        indexes = ((("name", "deleted_at"), True), (("account_key", "id"), False))
 
 
 class VpcRow(_Table):
@@ -174,7 +181,8 @@ class TaskRow(_Table):
 
     ``queue_at`` is when a worker may take it; NULL once it has ended, so that ended tasks cost the queue nothing.
     ``fence`` rises at every claim; a writer with an older one writes nothing. ``wakes`` rises whenever something
-    happened that the task waits for, so that a wake while it is held is not lost.
+    happened that the task waits for, so that a wake while it is held is not lost. ``termination_policy`` is how a shrink
+    by count chooses; empty otherwise.
     """
 
     id = AutoField()
@@ -191,6 +199,7 @@ class TaskRow(_Table):
     reason = TextField()
     error_class = CharField(max_length=32)
     cancel = CharField(max_length=8)
+    termination_policy = CharField(max_length=16, default="")
     created_at = BigIntegerField()
     created_by = CharField(max_length=128)
     started_at = BigIntegerField(default=0)
@@ -256,7 +265,7 @@ class InstanceRow(_Table):
 
     ``status`` is pending, running, deleting, deleted or lost. ``tend_at`` is when the cloud is to be asked about it
     next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it, the first of
-    them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it.
+    them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it; a ``protected`` one is never chosen.
     """
 
     id = BigAutoField()
@@ -285,6 +294,7 @@ class InstanceRow(_Table):
     tend_at = BigIntegerField(null=True)
     absences = IntegerField(default=0)
     absent_at = BigIntegerField(default=0)
+    protected = BooleanField(default=False)
 
     class Meta:
         table_name = "instances"
@@ -350,6 +360,20 @@ class OrphanRow(_Table):
     class Meta:
         table_name = "orphans"
         indexes = ((("account_id", "region_id", "instance_id"), True),)
+
+
+class StockoutRow(_Table):
+    """A machine type that an account last found sold out in a zone."""
+
+    id = AutoField()
+    account_id = IntegerField()
+    zone_id = CharField(max_length=64)
+    instance_type = CharField(max_length=128)
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "stockouts"
+        indexes = ((("account_id", "zone_id", "instance_type"), True),)
 
 
 class RequestRow(_Table):
@@ -537,6 +561,7 @@ TABLES: tuple[type[Model], ...] = (
     WatchRow,
     InstallationRow,
     OrphanRow,
+    StockoutRow,
     RequestRow,
     TokenRow,
     TokenAccountRow,

@@ -34,14 +34,17 @@ class Task:
     reason: str
     error_class: str
     cancel: str
+    termination_policy: str
     created_at: int
     created_by: str
     started_at: int
     finished_at: int
 
 
-def add(*, name: str, action: str, cluster: ClusterRow, asked: int, caller: str, now: int) -> Task:
-    """Puts a task into the queue, inside the caller's transaction."""
+def add(
+    *, name: str, action: str, cluster: ClusterRow, asked: int, caller: str, now: int, termination_policy: str = ""
+) -> Task:
+    """Puts a task into the queue, inside the caller's transaction; ``termination_policy`` belongs to a shrink by count."""
     row = TaskRow.create(
         name=name,
         action=action,
@@ -56,6 +59,7 @@ def add(*, name: str, action: str, cluster: ClusterRow, asked: int, caller: str,
         reason="",
         error_class="",
         cancel="",
+        termination_policy=termination_policy,
         created_at=now,
         created_by=caller,
         queue_at=now,
@@ -108,6 +112,12 @@ def update(store: Store, lease: Lease, **changes: object) -> None:
         TaskRow.update(**changes).where(TaskRow.id == lease.row_id).execute()
 
 
+def held(store: Store, lease: Lease) -> Task:
+    """The held task as it is now, and stays until the caller's transaction ends; it may have been canceled since the claim."""
+    leases.hold(store, lease)
+    return _value(TaskRow.get_by_id(lease.row_id))
+
+
 def release(store: Store, lease: Lease, queue_at: int | None, *, phase: str = "") -> None:
     """Gives the task back, to be taken again at ``queue_at`` (ms) or at once if it was woken; None: it has ended."""
     with store.transaction():
@@ -150,6 +160,30 @@ def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
     )
     wake({task_id}, now)
     return bool(changed)
+
+
+def end_unbegun(task_id: int, created_machines: str, reason: str, now: int) -> bool:
+    """Ends a task that no worker has begun, inside the caller's transaction; False where one has, or holds it now."""
+    return bool(
+        TaskRow.update(
+            status="CANCELED",
+            phase="FINISHED",
+            cancel=created_machines,
+            reason=reason,
+            error_class="canceled",
+            finished_at=now,
+            queue_at=None,
+            fence=TaskRow.fence + 1,
+        )
+        .where(
+            (TaskRow.id == task_id)
+            & (TaskRow.status == "INIT")
+            & (TaskRow.started_at == 0)
+            & TaskRow.queue_at.is_null(False)
+            & (TaskRow.lease_until <= now)
+        )
+        .execute()
+    )
 
 
 def canceled(task_id: int) -> bool:

@@ -272,6 +272,7 @@ def class_of(code: str, status: int, operation: str = "") -> ErrorClass:
 
 def field_of(code: str, kind: ErrorClass, operation: str) -> str:
     """The parameter of a machine that a refusal is about, in the words of our API; empty where the code names none."""
-    if operation != "run_instances" or kind not in (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND):
+    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.OUT_OF_STOCK)
+    if operation != "run_instances" or kind not in told:
         return ""
     return next((field for beginning, field in _FIELDS if code.startswith(beginning)), "")

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from bridgx_server.providers.aws.errors import class_of
+from bridgx_server.providers.aws.errors import FULL_SUBNET, class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
 from bridgx_server.providers.gate import api_name
 
@@ -128,6 +128,7 @@ def _answered(operation: str, error: ClientError) -> ProviderError:
         vendor_code=code,
         request_id=str(metadata.get("RequestId", "")),
         http_status=status,
+        field="network_config.subnet_id" if code == FULL_SUBNET else "",
     )
 
 

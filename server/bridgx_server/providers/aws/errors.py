@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from bridgx_server.providers.errors import ErrorClass
 
+FULL_SUBNET = "InsufficientFreeAddressesInSubnet"
+
 CODES: Mapping[str, ErrorClass] = {
     # Throttling
     "RequestLimitExceeded": ErrorClass.THROTTLED,
@@ -22,7 +24,7 @@ CODES: Mapping[str, ErrorClass] = {
     "InsufficientCapacity": ErrorClass.OUT_OF_STOCK,
     "InsufficientHostCapacity": ErrorClass.OUT_OF_STOCK,
     "InsufficientReservedInstanceCapacity": ErrorClass.OUT_OF_STOCK,
-    "InsufficientFreeAddressesInSubnet": ErrorClass.OUT_OF_STOCK,
+    FULL_SUBNET: ErrorClass.OUT_OF_STOCK,
     "Unsupported": ErrorClass.OUT_OF_STOCK,
     # Quotas
     "InstanceLimitExceeded": ErrorClass.QUOTA_EXCEEDED,

@@ -118,14 +118,17 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
     if isinstance(cause, BceServerError):
         code, status = _text(cause.code), int(cause.status_code or 0)
         said = _text(cause.args[0] if cause.args else "") or f"the cloud answered with HTTP status {status}"
+        kind = class_of(code, status)
+        full_subnet = kind is ErrorClass.OUT_OF_STOCK and code.startswith("Subnet.")
         return ProviderError(
-            class_of(code, status),
+            kind,
             said,
             provider=PROVIDER,
             operation=operation,
             vendor_code=code,
             request_id=_text(cause.request_id),
             http_status=status,
+            field="network_config.subnet_id" if full_subnet else "",
         )
     kind, said = _unanswered(cause)
     return ProviderError(kind, said, provider=PROVIDER, operation=operation)

@@ -13,18 +13,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateAccountRequest(_message.Message):
-    __slots__ = ("provider", "account_name", "account_key", "account_secret", "project_id")
+    __slots__ = ("provider", "account_name", "account_key", "account_secret", "project_id", "request_id")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_KEY_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SECRET_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     provider: str
     account_name: str
     account_key: str
     account_secret: str
     project_id: str
-    def __init__(self, provider: _Optional[str] = ..., account_name: _Optional[str] = ..., account_key: _Optional[str] = ..., account_secret: _Optional[str] = ..., project_id: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, provider: _Optional[str] = ..., account_name: _Optional[str] = ..., account_key: _Optional[str] = ..., account_secret: _Optional[str] = ..., project_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateAccountResponse(_message.Message):
     __slots__ = ("account_key",)

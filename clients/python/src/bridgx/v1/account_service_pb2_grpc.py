@@ -59,7 +59,9 @@ class AccountServiceServicer:
     def CreateAccount(self, request, context):
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
         at the cloud: a wrong one shows as bad_credentials at its first use.
-        Errors: account_already_exists when that access key is registered for that provider; param_invalid.
+        A call again with the same request_id returns the first answer.
+        Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
+        used with other parameters; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class AccountServiceStub:
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
     at the cloud: a wrong one shows as bad_credentials at its first use.
-    Errors: account_already_exists when that access key is registered for that provider; param_invalid.
+    A call again with the same request_id returns the first answer.
+    Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
+    used with other parameters; param_invalid.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -55,7 +57,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     CreateAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]  # type: ignore[assignment]
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
     at the cloud: a wrong one shows as bad_credentials at its first use.
-    Errors: account_already_exists when that access key is registered for that provider; param_invalid.
+    A call again with the same request_id returns the first answer.
+    Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
+    used with other parameters; param_invalid.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -77,7 +81,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.CreateAccountResponse, _abc.Awaitable[_account_service_pb2.CreateAccountResponse]]:
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
         at the cloud: a wrong one shows as bad_credentials at its first use.
-        Errors: account_already_exists when that access key is registered for that provider; param_invalid.
+        A call again with the same request_id returns the first answer.
+        Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
+        used with other parameters; param_invalid.
         """
 
     @_abc_1.abstractmethod

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateClusterRequest(_message.Message):
-    __slots__ = ("name", "provider", "region_id", "zone_id", "network_config", "instance_type", "charge_config", "image", "disks", "password", "account_key", "desc", "tags", "charge_type", "max_machines", "request_id")
+    __slots__ = ("name", "provider", "region_id", "zone_id", "network_config", "instance_type", "charge_config", "image", "disks", "password", "account_key", "desc", "tags", "charge_type", "max_machines", "request_id", "placements", "zones", "instance_types", "termination_policy")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,10 @@ class CreateClusterRequest(_message.Message):
     CHARGE_TYPE_FIELD_NUMBER: _ClassVar[int]
     MAX_MACHINES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    ZONES_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_TYPES_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     region_id: str
@@ -53,7 +57,29 @@ class CreateClusterRequest(_message.Message):
     charge_type: str
     max_machines: int
     request_id: str
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., zone_id: _Optional[str] = ..., network_config: _Optional[_Union[NetworkConfig, _Mapping]] = ..., instance_type: _Optional[str] = ..., charge_config: _Optional[_Union[ChargeConfig, _Mapping]] = ..., image: _Optional[str] = ..., disks: _Optional[_Union[DiskConfig, _Mapping]] = ..., password: _Optional[str] = ..., account_key: _Optional[str] = ..., desc: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., charge_type: _Optional[str] = ..., max_machines: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    placements: _containers.RepeatedCompositeFieldContainer[Placement]
+    zones: _containers.RepeatedCompositeFieldContainer[ZonePlacement]
+    instance_types: _containers.RepeatedScalarFieldContainer[str]
+    termination_policy: str
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., zone_id: _Optional[str] = ..., network_config: _Optional[_Union[NetworkConfig, _Mapping]] = ..., instance_type: _Optional[str] = ..., charge_config: _Optional[_Union[ChargeConfig, _Mapping]] = ..., image: _Optional[str] = ..., disks: _Optional[_Union[DiskConfig, _Mapping]] = ..., password: _Optional[str] = ..., account_key: _Optional[str] = ..., desc: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., charge_type: _Optional[str] = ..., max_machines: _Optional[int] = ..., request_id: _Optional[str] = ..., placements: _Optional[_Iterable[_Union[Placement, _Mapping]]] = ..., zones: _Optional[_Iterable[_Union[ZonePlacement, _Mapping]]] = ..., instance_types: _Optional[_Iterable[str]] = ..., termination_policy: _Optional[str] = ...) -> None: ...
+
+class Placement(_message.Message):
+    __slots__ = ("zone_id", "subnet_id", "instance_type")
+    ZONE_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    zone_id: str
+    subnet_id: str
+    instance_type: str
+    def __init__(self, zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ...) -> None: ...
+
+class ZonePlacement(_message.Message):
+    __slots__ = ("zone_id", "subnet_id")
+    ZONE_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    zone_id: str
+    subnet_id: str
+    def __init__(self, zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ...) -> None: ...
 
 class NetworkConfig(_message.Message):
     __slots__ = ("vpc", "subnet_id", "security_group", "internet_charge_type", "internet_max_bandwidth_out")
@@ -96,6 +122,99 @@ class Disk(_message.Message):
     def __init__(self, category: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
 
 class CreateClusterResponse(_message.Message):
+    __slots__ = ("cluster_name",)
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    def __init__(self, cluster_name: _Optional[str] = ...) -> None: ...
+
+class GetClusterRequest(_message.Message):
+    __slots__ = ("cluster_name",)
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    def __init__(self, cluster_name: _Optional[str] = ...) -> None: ...
+
+class GetClusterResponse(_message.Message):
+    __slots__ = ("cluster",)
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    cluster: ClusterDetail
+    def __init__(self, cluster: _Optional[_Union[ClusterDetail, _Mapping]] = ...) -> None: ...
+
+class ClusterDetail(_message.Message):
+    __slots__ = ("cluster_id", "cluster_name", "provider", "account_key", "region_id", "placements", "network_config", "charge_config", "image", "disks", "desc", "tags", "max_machines", "termination_policy", "create_at", "create_by", "used", "protected_machines", "open_tasks")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_KEY_FIELD_NUMBER: _ClassVar[int]
+    REGION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DISKS_FIELD_NUMBER: _ClassVar[int]
+    DESC_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    CREATE_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATE_BY_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TASKS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: str
+    cluster_name: str
+    provider: str
+    account_key: str
+    region_id: str
+    placements: _containers.RepeatedCompositeFieldContainer[Placement]
+    network_config: NetworkConfig
+    charge_config: ChargeConfig
+    image: str
+    disks: DiskConfig
+    desc: str
+    tags: _containers.ScalarMap[str, str]
+    max_machines: int
+    termination_policy: str
+    create_at: _timestamp_pb2.Timestamp
+    create_by: str
+    used: int
+    protected_machines: int
+    open_tasks: int
+    def __init__(self, cluster_id: _Optional[str] = ..., cluster_name: _Optional[str] = ..., provider: _Optional[str] = ..., account_key: _Optional[str] = ..., region_id: _Optional[str] = ..., placements: _Optional[_Iterable[_Union[Placement, _Mapping]]] = ..., network_config: _Optional[_Union[NetworkConfig, _Mapping]] = ..., charge_config: _Optional[_Union[ChargeConfig, _Mapping]] = ..., image: _Optional[str] = ..., disks: _Optional[_Union[DiskConfig, _Mapping]] = ..., desc: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., max_machines: _Optional[int] = ..., termination_policy: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_by: _Optional[str] = ..., used: _Optional[int] = ..., protected_machines: _Optional[int] = ..., open_tasks: _Optional[int] = ...) -> None: ...
+
+class UpdateClusterRequest(_message.Message):
+    __slots__ = ("cluster_name", "max_machines", "desc", "termination_policy")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    MAX_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    DESC_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    max_machines: int
+    desc: str
+    termination_policy: str
+    def __init__(self, cluster_name: _Optional[str] = ..., max_machines: _Optional[int] = ..., desc: _Optional[str] = ..., termination_policy: _Optional[str] = ...) -> None: ...
+
+class UpdateClusterResponse(_message.Message):
+    __slots__ = ("cluster",)
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    cluster: ClusterDetail
+    def __init__(self, cluster: _Optional[_Union[ClusterDetail, _Mapping]] = ...) -> None: ...
+
+class DeleteClusterRequest(_message.Message):
+    __slots__ = ("cluster_name", "request_id")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    request_id: str
+    def __init__(self, cluster_name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeleteClusterResponse(_message.Message):
     __slots__ = ("cluster_name",)
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     cluster_name: str

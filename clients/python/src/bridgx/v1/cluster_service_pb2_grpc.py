@@ -46,6 +46,21 @@ class ClusterServiceStub:
                 request_serializer=bridgx_dot_v1_dot_cluster__service__pb2.ListClustersRequest.SerializeToString,
                 response_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.ListClustersResponse.FromString,
                 _registered_method=True)
+        self.GetCluster = channel.unary_unary(
+                '/bridgx.v1.ClusterService/GetCluster',
+                request_serializer=bridgx_dot_v1_dot_cluster__service__pb2.GetClusterRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.GetClusterResponse.FromString,
+                _registered_method=True)
+        self.UpdateCluster = channel.unary_unary(
+                '/bridgx.v1.ClusterService/UpdateCluster',
+                request_serializer=bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterResponse.FromString,
+                _registered_method=True)
+        self.DeleteCluster = channel.unary_unary(
+                '/bridgx.v1.ClusterService/DeleteCluster',
+                request_serializer=bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterResponse.FromString,
+                _registered_method=True)
         self.ListRegions = channel.unary_unary(
                 '/bridgx.v1.ClusterService/ListRegions',
                 request_serializer=bridgx_dot_v1_dot_cluster__service__pb2.ListRegionsRequest.SerializeToString,
@@ -75,7 +90,7 @@ class ClusterServiceServicer:
 
     def CreateCluster(self, request, context):
         """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
-        zone, machine type, image and network ids are looked up at the cloud first.
+        zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
         A call again with the same request_id returns the first answer.
         Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
         cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
@@ -87,6 +102,36 @@ class ClusterServiceServicer:
     def ListClusters(self, request, context):
         """Returns the clusters, newest first, with their use of their quota.
         Errors: param_invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCluster(self, request, context):
+        """Returns one cluster: its template without the password, its quota, and what uses it.
+        Errors: cluster_not_found; param_invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCluster(self, request, context):
+        """Changes what a request names of a cluster and leaves the rest as it is: its quota, its description, the policy by which
+        shrinks choose. Machines that run are not touched: with a quota below what is in use nothing is deleted, and expands
+        are refused until there is room again; tasks that wait or run already are carried out. Returns the cluster as it is then.
+        The same change again changes nothing.
+        Errors: cluster_not_found; param_invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCluster(self, request, context):
+        """Deletes a cluster's template, with its password, and returns the cluster's name, which may be used again. Its machines,
+        tasks and usage stay on record under that name. Nothing is deleted at the cloud.
+        A call again with the same request_id returns the first answer.
+        Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
+        or for a request_id that was used with other parameters; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +184,21 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListClusters,
                     request_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.ListClustersRequest.FromString,
                     response_serializer=bridgx_dot_v1_dot_cluster__service__pb2.ListClustersResponse.SerializeToString,
+            ),
+            'GetCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCluster,
+                    request_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.GetClusterRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_cluster__service__pb2.GetClusterResponse.SerializeToString,
+            ),
+            'UpdateCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCluster,
+                    request_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterResponse.SerializeToString,
+            ),
+            'DeleteCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCluster,
+                    request_deserializer=bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterResponse.SerializeToString,
             ),
             'ListRegions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRegions,
@@ -217,6 +277,87 @@ class ClusterService:
             '/bridgx.v1.ClusterService/ListClusters',
             bridgx_dot_v1_dot_cluster__service__pb2.ListClustersRequest.SerializeToString,
             bridgx_dot_v1_dot_cluster__service__pb2.ListClustersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.ClusterService/GetCluster',
+            bridgx_dot_v1_dot_cluster__service__pb2.GetClusterRequest.SerializeToString,
+            bridgx_dot_v1_dot_cluster__service__pb2.GetClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.ClusterService/UpdateCluster',
+            bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterRequest.SerializeToString,
+            bridgx_dot_v1_dot_cluster__service__pb2.UpdateClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.ClusterService/DeleteCluster',
+            bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterRequest.SerializeToString,
+            bridgx_dot_v1_dot_cluster__service__pb2.DeleteClusterResponse.FromString,
             options,
             channel_credentials,
             insecure,

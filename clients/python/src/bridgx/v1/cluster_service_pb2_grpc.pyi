@@ -37,7 +37,7 @@ class ClusterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ClusterServiceAsyncStub: ...
     CreateCluster: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.CreateClusterRequest, _cluster_service_pb2.CreateClusterResponse]
     """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
-    zone, machine type, image and network ids are looked up at the cloud first.
+    zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
     A call again with the same request_id returns the first answer.
     Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
     cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
@@ -45,6 +45,24 @@ class ClusterServiceStub:
     ListClusters: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListClustersRequest, _cluster_service_pb2.ListClustersResponse]
     """Returns the clusters, newest first, with their use of their quota.
     Errors: param_invalid.
+    """
+    GetCluster: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetClusterRequest, _cluster_service_pb2.GetClusterResponse]
+    """Returns one cluster: its template without the password, its quota, and what uses it.
+    Errors: cluster_not_found; param_invalid.
+    """
+    UpdateCluster: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.UpdateClusterRequest, _cluster_service_pb2.UpdateClusterResponse]
+    """Changes what a request names of a cluster and leaves the rest as it is: its quota, its description, the policy by which
+    shrinks choose. Machines that run are not touched: with a quota below what is in use nothing is deleted, and expands
+    are refused until there is room again; tasks that wait or run already are carried out. Returns the cluster as it is then.
+    The same change again changes nothing.
+    Errors: cluster_not_found; param_invalid.
+    """
+    DeleteCluster: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DeleteClusterRequest, _cluster_service_pb2.DeleteClusterResponse]
+    """Deletes a cluster's template, with its password, and returns the cluster's name, which may be used again. Its machines,
+    tasks and usage stay on record under that name. Nothing is deleted at the cloud.
+    A call again with the same request_id returns the first answer.
+    Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
+    or for a request_id that was used with other parameters; param_invalid.
     """
     ListRegions: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListRegionsRequest, _cluster_service_pb2.ListRegionsResponse]
     """Returns the regions of a cloud.
@@ -75,7 +93,7 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCluster: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.CreateClusterRequest, _cluster_service_pb2.CreateClusterResponse]  # type: ignore[assignment]
     """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
-    zone, machine type, image and network ids are looked up at the cloud first.
+    zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
     A call again with the same request_id returns the first answer.
     Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
     cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
@@ -83,6 +101,24 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     ListClusters: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListClustersRequest, _cluster_service_pb2.ListClustersResponse]  # type: ignore[assignment]
     """Returns the clusters, newest first, with their use of their quota.
     Errors: param_invalid.
+    """
+    GetCluster: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetClusterRequest, _cluster_service_pb2.GetClusterResponse]  # type: ignore[assignment]
+    """Returns one cluster: its template without the password, its quota, and what uses it.
+    Errors: cluster_not_found; param_invalid.
+    """
+    UpdateCluster: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.UpdateClusterRequest, _cluster_service_pb2.UpdateClusterResponse]  # type: ignore[assignment]
+    """Changes what a request names of a cluster and leaves the rest as it is: its quota, its description, the policy by which
+    shrinks choose. Machines that run are not touched: with a quota below what is in use nothing is deleted, and expands
+    are refused until there is room again; tasks that wait or run already are carried out. Returns the cluster as it is then.
+    The same change again changes nothing.
+    Errors: cluster_not_found; param_invalid.
+    """
+    DeleteCluster: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DeleteClusterRequest, _cluster_service_pb2.DeleteClusterResponse]  # type: ignore[assignment]
+    """Deletes a cluster's template, with its password, and returns the cluster's name, which may be used again. Its machines,
+    tasks and usage stay on record under that name. Nothing is deleted at the cloud.
+    A call again with the same request_id returns the first answer.
+    Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
+    or for a request_id that was used with other parameters; param_invalid.
     """
     ListRegions: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListRegionsRequest, _cluster_service_pb2.ListRegionsResponse]  # type: ignore[assignment]
     """Returns the regions of a cloud.
@@ -116,7 +152,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.CreateClusterResponse, _abc.Awaitable[_cluster_service_pb2.CreateClusterResponse]]:
         """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
-        zone, machine type, image and network ids are looked up at the cloud first.
+        zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
         A call again with the same request_id returns the first answer.
         Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
         cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
@@ -130,6 +166,42 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_cluster_service_pb2.ListClustersResponse, _abc.Awaitable[_cluster_service_pb2.ListClustersResponse]]:
         """Returns the clusters, newest first, with their use of their quota.
         Errors: param_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCluster(
+        self,
+        request: _cluster_service_pb2.GetClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.GetClusterResponse, _abc.Awaitable[_cluster_service_pb2.GetClusterResponse]]:
+        """Returns one cluster: its template without the password, its quota, and what uses it.
+        Errors: cluster_not_found; param_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateCluster(
+        self,
+        request: _cluster_service_pb2.UpdateClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.UpdateClusterResponse, _abc.Awaitable[_cluster_service_pb2.UpdateClusterResponse]]:
+        """Changes what a request names of a cluster and leaves the rest as it is: its quota, its description, the policy by which
+        shrinks choose. Machines that run are not touched: with a quota below what is in use nothing is deleted, and expands
+        are refused until there is room again; tasks that wait or run already are carried out. Returns the cluster as it is then.
+        The same change again changes nothing.
+        Errors: cluster_not_found; param_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCluster(
+        self,
+        request: _cluster_service_pb2.DeleteClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.DeleteClusterResponse, _abc.Awaitable[_cluster_service_pb2.DeleteClusterResponse]]:
+        """Deletes a cluster's template, with its password, and returns the cluster's name, which may be used again. Its machines,
+        tasks and usage stay on record under that name. Nothing is deleted at the cloud.
+        A call again with the same request_id returns the first answer.
+        Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
+        or for a request_id that was used with other parameters; param_invalid.
         """
 
     @_abc_1.abstractmethod

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bridgx/v1/instance_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x04\n\x14ListInstancesRequest\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x07\x61\x63\x63ount\x12*\n\x0binstance_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0binstance_id\x12\x1a\n\x02ip\x18\x03 \x01(\tB\n\xbaH\x07r\x02p\x01\xd8\x01\x01R\x02ip\x12\x63\n\x08provider\x18\x04 \x01(\tBG\xbaHDr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloud\xd8\x01\x01R\x08provider\x12,\n\x0c\x63luster_name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0c\x63luster_name\x12\xfc\x01\n\x06status\x18\x06 \x01(\tB\xe3\x01\xbaH\xdf\x01\xba\x01\xdb\x01\n\x0cstatus.words\x12Kmust be a comma-separated list of pending, running, deleting, deleted, lost\x1a~this == \'\' || this.matches(\'^(?i) *(pending|running|deleting|deleted|lost) *(, *(pending|running|deleting|deleted|lost) *)*$\')R\x06status\x12)\n\x0bpage_number\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"z\n\x15ListInstancesResponse\x12\x39\n\rinstance_list\x18\x01 \x03(\x0b\x32\x13.bridgx.v1.InstanceR\rinstance_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\xc0\x02\n\x08Instance\x12 \n\x0binstance_id\x18\x01 \x01(\tR\x0binstance_id\x12\x1a\n\x08ip_inner\x18\x02 \x01(\tR\x08ip_inner\x12\x1a\n\x08ip_outer\x18\x03 \x01(\tR\x08ip_outer\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12\x38\n\tcreate_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x16\n\x06status\x18\x06 \x01(\tR\x06status\x12\"\n\x0cstartup_time\x18\x07 \x01(\x05R\x0cstartup_time\x12\"\n\x0c\x63luster_name\x18\x08 \x01(\tR\x0c\x63luster_name\x12$\n\rinstance_type\x18\t \x01(\tR\rinstance_type\"B\n\x12GetInstanceRequest\x12,\n\x0binstance_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0binstance_id\"L\n\x13GetInstanceResponse\x12\x35\n\x08instance\x18\x01 \x01(\x0b\x32\x19.bridgx.v1.InstanceDetailR\x08instance\"\x98\x04\n\x0eInstanceDetail\x12 \n\x0binstance_id\x18\x01 \x01(\tR\x0binstance_id\x12\x1a\n\x08provider\x18\x02 \x01(\tR\x08provider\x12\x1c\n\tregion_id\x18\x03 \x01(\tR\tregion_id\x12\x1a\n\x08image_id\x18\x04 \x01(\tR\x08image_id\x12$\n\rinstance_type\x18\x05 \x01(\tR\rinstance_type\x12\x1a\n\x08ip_inner\x18\x06 \x01(\tR\x08ip_inner\x12\x1a\n\x08ip_outer\x18\x07 \x01(\tR\x08ip_outer\x12\x38\n\tcreate_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x42\n\x0estorage_config\x18\t \x01(\x0b\x32\x1a.bridgx.v1.InstanceStorageR\x0estorage_config\x12\x42\n\x0enetwork_config\x18\n \x01(\x0b\x32\x1a.bridgx.v1.InstanceNetworkR\x0enetwork_config\x12\x18\n\x07zone_id\x18\x0b \x01(\tR\x07zone_id\x12\"\n\x0c\x63luster_name\x18\x0c \x01(\tR\x0c\x63luster_name\x12\x16\n\x06status\x18\r \x01(\tR\x06status\x12\x18\n\x07task_id\x18\x0e \x01(\tR\x07task_id\"\xcc\x01\n\x0fInstanceStorage\x12*\n\x10system_disk_type\x18\x01 \x01(\tR\x10system_disk_type\x12*\n\x10system_disk_size\x18\x02 \x01(\x05R\x10system_disk_size\x12;\n\ndata_disks\x18\x03 \x03(\x0b\x32\x1b.bridgx.v1.InstanceDataDiskR\ndata_disks\x12$\n\rdata_disk_num\x18\x04 \x01(\x05R\rdata_disk_num\"b\n\x10InstanceDataDisk\x12&\n\x0e\x64\x61ta_disk_type\x18\x01 \x01(\tR\x0e\x64\x61ta_disk_type\x12&\n\x0e\x64\x61ta_disk_size\x18\x02 \x01(\x05R\x0e\x64\x61ta_disk_size\"\x87\x01\n\x0fInstanceNetwork\x12\x1a\n\x08vpc_name\x18\x01 \x01(\tR\x08vpc_name\x12&\n\x0esubnet_id_name\x18\x02 \x01(\tR\x0esubnet_id_name\x12\x30\n\x13security_group_name\x18\x03 \x01(\tR\x13security_group_name\"i\n\x15\x43ountInstancesRequest\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x07\x61\x63\x63ount\x12,\n\x0c\x63luster_name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0c\x63luster_name\"<\n\x16\x43ountInstancesResponse\x12\"\n\x0cinstance_num\x18\x01 \x01(\x05R\x0cinstance_num2\xff\x02\n\x0fInstanceService\x12y\n\rListInstances\x12\x1f.bridgx.v1.ListInstancesRequest\x1a .bridgx.v1.ListInstancesResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/instance/describe_all\x12|\n\x0bGetInstance\x12\x1d.bridgx.v1.GetInstanceRequest\x1a\x1e.bridgx.v1.GetInstanceResponse\".\x82\xd3\xe4\x93\x02(\x12\x1c/api/v1/instance/id/describeb\x08instance\x12s\n\x0e\x43ountInstances\x12 .bridgx.v1.CountInstancesRequest\x1a!.bridgx.v1.CountInstancesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/instance/numb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bridgx/v1/instance_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x04\n\x14ListInstancesRequest\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x07\x61\x63\x63ount\x12*\n\x0binstance_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0binstance_id\x12\x1a\n\x02ip\x18\x03 \x01(\tB\n\xbaH\x07r\x02p\x01\xd8\x01\x01R\x02ip\x12\x63\n\x08provider\x18\x04 \x01(\tBG\xbaHDr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloud\xd8\x01\x01R\x08provider\x12,\n\x0c\x63luster_name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0c\x63luster_name\x12\xfc\x01\n\x06status\x18\x06 \x01(\tB\xe3\x01\xbaH\xdf\x01\xba\x01\xdb\x01\n\x0cstatus.words\x12Kmust be a comma-separated list of pending, running, deleting, deleted, lost\x1a~this == \'\' || this.matches(\'^(?i) *(pending|running|deleting|deleted|lost) *(, *(pending|running|deleting|deleted|lost) *)*$\')R\x06status\x12)\n\x0bpage_number\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"z\n\x15ListInstancesResponse\x12\x39\n\rinstance_list\x18\x01 \x03(\x0b\x32\x13.bridgx.v1.InstanceR\rinstance_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\xde\x02\n\x08Instance\x12 \n\x0binstance_id\x18\x01 \x01(\tR\x0binstance_id\x12\x1a\n\x08ip_inner\x18\x02 \x01(\tR\x08ip_inner\x12\x1a\n\x08ip_outer\x18\x03 \x01(\tR\x08ip_outer\x12\x1a\n\x08provider\x18\x04 \x01(\tR\x08provider\x12\x38\n\tcreate_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x16\n\x06status\x18\x06 \x01(\tR\x06status\x12\"\n\x0cstartup_time\x18\x07 \x01(\x05R\x0cstartup_time\x12\"\n\x0c\x63luster_name\x18\x08 \x01(\tR\x0c\x63luster_name\x12$\n\rinstance_type\x18\t \x01(\tR\rinstance_type\x12\x1c\n\tprotected\x18\n \x01(\x08R\tprotected\"B\n\x12GetInstanceRequest\x12,\n\x0binstance_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0binstance_id\"L\n\x13GetInstanceResponse\x12\x35\n\x08instance\x18\x01 \x01(\x0b\x32\x19.bridgx.v1.InstanceDetailR\x08instance\"\xb6\x04\n\x0eInstanceDetail\x12 \n\x0binstance_id\x18\x01 \x01(\tR\x0binstance_id\x12\x1a\n\x08provider\x18\x02 \x01(\tR\x08provider\x12\x1c\n\tregion_id\x18\x03 \x01(\tR\tregion_id\x12\x1a\n\x08image_id\x18\x04 \x01(\tR\x08image_id\x12$\n\rinstance_type\x18\x05 \x01(\tR\rinstance_type\x12\x1a\n\x08ip_inner\x18\x06 \x01(\tR\x08ip_inner\x12\x1a\n\x08ip_outer\x18\x07 \x01(\tR\x08ip_outer\x12\x38\n\tcreate_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x42\n\x0estorage_config\x18\t \x01(\x0b\x32\x1a.bridgx.v1.InstanceStorageR\x0estorage_config\x12\x42\n\x0enetwork_config\x18\n \x01(\x0b\x32\x1a.bridgx.v1.InstanceNetworkR\x0enetwork_config\x12\x18\n\x07zone_id\x18\x0b \x01(\tR\x07zone_id\x12\"\n\x0c\x63luster_name\x18\x0c \x01(\tR\x0c\x63luster_name\x12\x16\n\x06status\x18\r \x01(\tR\x06status\x12\x18\n\x07task_id\x18\x0e \x01(\tR\x07task_id\x12\x1c\n\tprotected\x18\x0f \x01(\x08R\tprotected\"\xcc\x01\n\x0fInstanceStorage\x12*\n\x10system_disk_type\x18\x01 \x01(\tR\x10system_disk_type\x12*\n\x10system_disk_size\x18\x02 \x01(\x05R\x10system_disk_size\x12;\n\ndata_disks\x18\x03 \x03(\x0b\x32\x1b.bridgx.v1.InstanceDataDiskR\ndata_disks\x12$\n\rdata_disk_num\x18\x04 \x01(\x05R\rdata_disk_num\"b\n\x10InstanceDataDisk\x12&\n\x0e\x64\x61ta_disk_type\x18\x01 \x01(\tR\x0e\x64\x61ta_disk_type\x12&\n\x0e\x64\x61ta_disk_size\x18\x02 \x01(\x05R\x0e\x64\x61ta_disk_size\"\x87\x01\n\x0fInstanceNetwork\x12\x1a\n\x08vpc_name\x18\x01 \x01(\tR\x08vpc_name\x12&\n\x0esubnet_id_name\x18\x02 \x01(\tR\x0esubnet_id_name\x12\x30\n\x13security_group_name\x18\x03 \x01(\tR\x13security_group_name\"i\n\x15\x43ountInstancesRequest\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x07\x61\x63\x63ount\x12,\n\x0c\x63luster_name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0c\x63luster_name\"<\n\x16\x43ountInstancesResponse\x12\"\n\x0cinstance_num\x18\x01 \x01(\x05R\x0cinstance_num\"\x90\x02\n\x17ProtectInstancesRequest\x12.\n\x0c\x63luster_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0c\x63luster_name\x12\x38\n\x0cinstance_ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xe8\x07\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01R\x0cinstance_ids\x12#\n\x03ips\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\x18\x01\"\x04r\x02p\x01R\x03ips:f\xbaHc\x1a\x61\n\x10instance_ids.any\x12\x1aor ips must name a machine\x1a\x31size(this.instance_ids) > 0 || size(this.ips) > 0\">\n\x18ProtectInstancesResponse\x12\"\n\x0cinstance_ids\x18\x01 \x03(\tR\x0cinstance_ids\"\x92\x02\n\x19UnprotectInstancesRequest\x12.\n\x0c\x63luster_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0c\x63luster_name\x12\x38\n\x0cinstance_ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xe8\x07\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01R\x0cinstance_ids\x12#\n\x03ips\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\x18\x01\"\x04r\x02p\x01R\x03ips:f\xbaHc\x1a\x61\n\x10instance_ids.any\x12\x1aor ips must name a machine\x1a\x31size(this.instance_ids) > 0 || size(this.ips) > 0\"@\n\x1aUnprotectInstancesResponse\x12\"\n\x0cinstance_ids\x18\x01 \x03(\tR\x0cinstance_ids2\x8d\x05\n\x0fInstanceService\x12y\n\rListInstances\x12\x1f.bridgx.v1.ListInstancesRequest\x1a .bridgx.v1.ListInstancesResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/instance/describe_all\x12|\n\x0bGetInstance\x12\x1d.bridgx.v1.GetInstanceRequest\x1a\x1e.bridgx.v1.GetInstanceResponse\".\x82\xd3\xe4\x93\x02(\x12\x1c/api/v1/instance/id/describeb\x08instance\x12s\n\x0e\x43ountInstances\x12 .bridgx.v1.CountInstancesRequest\x1a!.bridgx.v1.CountInstancesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/instance/num\x12\x80\x01\n\x10ProtectInstances\x12\".bridgx.v1.ProtectInstancesRequest\x1a#.bridgx.v1.ProtectInstancesResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/instance/protect:\x01*\x12\x88\x01\n\x12UnprotectInstances\x12$.bridgx.v1.UnprotectInstancesRequest\x1a%.bridgx.v1.UnprotectInstancesResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/instance/unprotect:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,34 +57,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTINSTANCESREQUEST'].fields_by_name['account']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_COUNTINSTANCESREQUEST'].fields_by_name['cluster_name']._loaded_options = None
   _globals['_COUNTINSTANCESREQUEST'].fields_by_name['cluster_name']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['cluster_name']._loaded_options = None
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['cluster_name']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['instance_ids']._loaded_options = None
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['instance_ids']._serialized_options = b'\272H\021\222\001\016\020\350\007\030\001\"\007r\005\020\001\030\200\001'
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['ips']._loaded_options = None
+  _globals['_PROTECTINSTANCESREQUEST'].fields_by_name['ips']._serialized_options = b'\272H\016\222\001\013\020\350\007\030\001\"\004r\002p\001'
+  _globals['_PROTECTINSTANCESREQUEST']._loaded_options = None
+  _globals['_PROTECTINSTANCESREQUEST']._serialized_options = b'\272Hc\032a\n\020instance_ids.any\022\032or ips must name a machine\0321size(this.instance_ids) > 0 || size(this.ips) > 0'
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['cluster_name']._loaded_options = None
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['cluster_name']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['instance_ids']._loaded_options = None
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['instance_ids']._serialized_options = b'\272H\021\222\001\016\020\350\007\030\001\"\007r\005\020\001\030\200\001'
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['ips']._loaded_options = None
+  _globals['_UNPROTECTINSTANCESREQUEST'].fields_by_name['ips']._serialized_options = b'\272H\016\222\001\013\020\350\007\030\001\"\004r\002p\001'
+  _globals['_UNPROTECTINSTANCESREQUEST']._loaded_options = None
+  _globals['_UNPROTECTINSTANCESREQUEST']._serialized_options = b'\272Hc\032a\n\020instance_ids.any\022\032or ips must name a machine\0321size(this.instance_ids) > 0 || size(this.ips) > 0'
   _globals['_INSTANCESERVICE'].methods_by_name['ListInstances']._loaded_options = None
   _globals['_INSTANCESERVICE'].methods_by_name['ListInstances']._serialized_options = b'\202\323\344\223\002\037\022\035/api/v1/instance/describe_all'
   _globals['_INSTANCESERVICE'].methods_by_name['GetInstance']._loaded_options = None
   _globals['_INSTANCESERVICE'].methods_by_name['GetInstance']._serialized_options = b'\202\323\344\223\002(\022\034/api/v1/instance/id/describeb\010instance'
   _globals['_INSTANCESERVICE'].methods_by_name['CountInstances']._loaded_options = None
   _globals['_INSTANCESERVICE'].methods_by_name['CountInstances']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/instance/num'
+  _globals['_INSTANCESERVICE'].methods_by_name['ProtectInstances']._loaded_options = None
+  _globals['_INSTANCESERVICE'].methods_by_name['ProtectInstances']._serialized_options = b'\202\323\344\223\002\035\"\030/api/v1/instance/protect:\001*'
+  _globals['_INSTANCESERVICE'].methods_by_name['UnprotectInstances']._loaded_options = None
+  _globals['_INSTANCESERVICE'].methods_by_name['UnprotectInstances']._serialized_options = b'\202\323\344\223\002\037\"\032/api/v1/instance/unprotect:\001*'
   _globals['_LISTINSTANCESREQUEST']._serialized_start=164
   _globals['_LISTINSTANCESREQUEST']._serialized_end=778
   _globals['_LISTINSTANCESRESPONSE']._serialized_start=780
   _globals['_LISTINSTANCESRESPONSE']._serialized_end=902
   _globals['_INSTANCE']._serialized_start=905
-  _globals['_INSTANCE']._serialized_end=1225
-  _globals['_GETINSTANCEREQUEST']._serialized_start=1227
-  _globals['_GETINSTANCEREQUEST']._serialized_end=1293
-  _globals['_GETINSTANCERESPONSE']._serialized_start=1295
-  _globals['_GETINSTANCERESPONSE']._serialized_end=1371
-  _globals['_INSTANCEDETAIL']._serialized_start=1374
-  _globals['_INSTANCEDETAIL']._serialized_end=1910
-  _globals['_INSTANCESTORAGE']._serialized_start=1913
-  _globals['_INSTANCESTORAGE']._serialized_end=2117
-  _globals['_INSTANCEDATADISK']._serialized_start=2119
-  _globals['_INSTANCEDATADISK']._serialized_end=2217
-  _globals['_INSTANCENETWORK']._serialized_start=2220
-  _globals['_INSTANCENETWORK']._serialized_end=2355
-  _globals['_COUNTINSTANCESREQUEST']._serialized_start=2357
-  _globals['_COUNTINSTANCESREQUEST']._serialized_end=2462
-  _globals['_COUNTINSTANCESRESPONSE']._serialized_start=2464
-  _globals['_COUNTINSTANCESRESPONSE']._serialized_end=2524
-  _globals['_INSTANCESERVICE']._serialized_start=2527
-  _globals['_INSTANCESERVICE']._serialized_end=2910
+  _globals['_INSTANCE']._serialized_end=1255
+  _globals['_GETINSTANCEREQUEST']._serialized_start=1257
+  _globals['_GETINSTANCEREQUEST']._serialized_end=1323
+  _globals['_GETINSTANCERESPONSE']._serialized_start=1325
+  _globals['_GETINSTANCERESPONSE']._serialized_end=1401
+  _globals['_INSTANCEDETAIL']._serialized_start=1404
+  _globals['_INSTANCEDETAIL']._serialized_end=1970
+  _globals['_INSTANCESTORAGE']._serialized_start=1973
+  _globals['_INSTANCESTORAGE']._serialized_end=2177
+  _globals['_INSTANCEDATADISK']._serialized_start=2179
+  _globals['_INSTANCEDATADISK']._serialized_end=2277
+  _globals['_INSTANCENETWORK']._serialized_start=2280
+  _globals['_INSTANCENETWORK']._serialized_end=2415
+  _globals['_COUNTINSTANCESREQUEST']._serialized_start=2417
+  _globals['_COUNTINSTANCESREQUEST']._serialized_end=2522
+  _globals['_COUNTINSTANCESRESPONSE']._serialized_start=2524
+  _globals['_COUNTINSTANCESRESPONSE']._serialized_end=2584
+  _globals['_PROTECTINSTANCESREQUEST']._serialized_start=2587
+  _globals['_PROTECTINSTANCESREQUEST']._serialized_end=2859
+  _globals['_PROTECTINSTANCESRESPONSE']._serialized_start=2861
+  _globals['_PROTECTINSTANCESRESPONSE']._serialized_end=2923
+  _globals['_UNPROTECTINSTANCESREQUEST']._serialized_start=2926
+  _globals['_UNPROTECTINSTANCESREQUEST']._serialized_end=3200
+  _globals['_UNPROTECTINSTANCESRESPONSE']._serialized_start=3202
+  _globals['_UNPROTECTINSTANCESRESPONSE']._serialized_end=3266
+  _globals['_INSTANCESERVICE']._serialized_start=3269
+  _globals['_INSTANCESERVICE']._serialized_end=3922
 # @@protoc_insertion_point(module_scope)

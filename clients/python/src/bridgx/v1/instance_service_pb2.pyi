@@ -41,7 +41,7 @@ class ListInstancesResponse(_message.Message):
     def __init__(self, instance_list: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., pager: _Optional[_Union[_common_pb2.Pager, _Mapping]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("instance_id", "ip_inner", "ip_outer", "provider", "create_at", "status", "startup_time", "cluster_name", "instance_type")
+    __slots__ = ("instance_id", "ip_inner", "ip_outer", "provider", "create_at", "status", "startup_time", "cluster_name", "instance_type", "protected")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     IP_INNER_FIELD_NUMBER: _ClassVar[int]
     IP_OUTER_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class Instance(_message.Message):
     STARTUP_TIME_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     ip_inner: str
     ip_outer: str
@@ -60,7 +61,8 @@ class Instance(_message.Message):
     startup_time: int
     cluster_name: str
     instance_type: str
-    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., provider: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., startup_time: _Optional[int] = ..., cluster_name: _Optional[str] = ..., instance_type: _Optional[str] = ...) -> None: ...
+    protected: bool
+    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., provider: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., startup_time: _Optional[int] = ..., cluster_name: _Optional[str] = ..., instance_type: _Optional[str] = ..., protected: _Optional[bool] = ...) -> None: ...
 
 class GetInstanceRequest(_message.Message):
     __slots__ = ("instance_id",)
@@ -75,7 +77,7 @@ class GetInstanceResponse(_message.Message):
     def __init__(self, instance: _Optional[_Union[InstanceDetail, _Mapping]] = ...) -> None: ...
 
 class InstanceDetail(_message.Message):
-    __slots__ = ("instance_id", "provider", "region_id", "image_id", "instance_type", "ip_inner", "ip_outer", "create_at", "storage_config", "network_config", "zone_id", "cluster_name", "status", "task_id")
+    __slots__ = ("instance_id", "provider", "region_id", "image_id", "instance_type", "ip_inner", "ip_outer", "create_at", "storage_config", "network_config", "zone_id", "cluster_name", "status", "task_id", "protected")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +92,7 @@ class InstanceDetail(_message.Message):
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     provider: str
     region_id: str
@@ -104,7 +107,8 @@ class InstanceDetail(_message.Message):
     cluster_name: str
     status: str
     task_id: str
-    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., image_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage_config: _Optional[_Union[InstanceStorage, _Mapping]] = ..., network_config: _Optional[_Union[InstanceNetwork, _Mapping]] = ..., zone_id: _Optional[str] = ..., cluster_name: _Optional[str] = ..., status: _Optional[str] = ..., task_id: _Optional[str] = ...) -> None: ...
+    protected: bool
+    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., image_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage_config: _Optional[_Union[InstanceStorage, _Mapping]] = ..., network_config: _Optional[_Union[InstanceNetwork, _Mapping]] = ..., zone_id: _Optional[str] = ..., cluster_name: _Optional[str] = ..., status: _Optional[str] = ..., task_id: _Optional[str] = ..., protected: _Optional[bool] = ...) -> None: ...
 
 class InstanceStorage(_message.Message):
     __slots__ = ("system_disk_type", "system_disk_size", "data_disks", "data_disk_num")
@@ -149,3 +153,35 @@ class CountInstancesResponse(_message.Message):
     INSTANCE_NUM_FIELD_NUMBER: _ClassVar[int]
     instance_num: int
     def __init__(self, instance_num: _Optional[int] = ...) -> None: ...
+
+class ProtectInstancesRequest(_message.Message):
+    __slots__ = ("cluster_name", "instance_ids", "ips")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    IPS_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    ips: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cluster_name: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ..., ips: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ProtectInstancesResponse(_message.Message):
+    __slots__ = ("instance_ids",)
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UnprotectInstancesRequest(_message.Message):
+    __slots__ = ("cluster_name", "instance_ids", "ips")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    IPS_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    ips: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cluster_name: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ..., ips: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UnprotectInstancesResponse(_message.Message):
+    __slots__ = ("instance_ids",)
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...

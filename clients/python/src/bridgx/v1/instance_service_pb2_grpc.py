@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InstanceServiceStub:
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster.
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,20 @@ class InstanceServiceStub:
                 request_serializer=bridgx_dot_v1_dot_instance__service__pb2.CountInstancesRequest.SerializeToString,
                 response_deserializer=bridgx_dot_v1_dot_instance__service__pb2.CountInstancesResponse.FromString,
                 _registered_method=True)
+        self.ProtectInstances = channel.unary_unary(
+                '/bridgx.v1.InstanceService/ProtectInstances',
+                request_serializer=bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesResponse.FromString,
+                _registered_method=True)
+        self.UnprotectInstances = channel.unary_unary(
+                '/bridgx.v1.InstanceService/UnprotectInstances',
+                request_serializer=bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesResponse.FromString,
+                _registered_method=True)
 
 
 class InstanceServiceServicer:
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster.
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster.
     """
 
     def ListInstances(self, request, context):
@@ -80,6 +90,26 @@ class InstanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProtectInstances(self, request, context):
+        """Protects machines of a cluster from deletion, all that are named or none, and returns their ids. A shrink by count never
+        chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
+        or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
+        Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
+        the cluster, or that a shrink has chosen already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnprotectInstances(self, request, context):
+        """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
+        Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of the
+        cluster.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InstanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +128,16 @@ def add_InstanceServiceServicer_to_server(servicer, server):
                     request_deserializer=bridgx_dot_v1_dot_instance__service__pb2.CountInstancesRequest.FromString,
                     response_serializer=bridgx_dot_v1_dot_instance__service__pb2.CountInstancesResponse.SerializeToString,
             ),
+            'ProtectInstances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProtectInstances,
+                    request_deserializer=bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesResponse.SerializeToString,
+            ),
+            'UnprotectInstances': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnprotectInstances,
+                    request_deserializer=bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'bridgx.v1.InstanceService', rpc_method_handlers)
@@ -107,7 +147,7 @@ def add_InstanceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InstanceService:
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster.
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster.
     """
 
     @staticmethod
@@ -181,6 +221,60 @@ class InstanceService:
             '/bridgx.v1.InstanceService/CountInstances',
             bridgx_dot_v1_dot_instance__service__pb2.CountInstancesRequest.SerializeToString,
             bridgx_dot_v1_dot_instance__service__pb2.CountInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProtectInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.InstanceService/ProtectInstances',
+            bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesRequest.SerializeToString,
+            bridgx_dot_v1_dot_instance__service__pb2.ProtectInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnprotectInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.InstanceService/UnprotectInstances',
+            bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesRequest.SerializeToString,
+            bridgx_dot_v1_dot_instance__service__pb2.UnprotectInstancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

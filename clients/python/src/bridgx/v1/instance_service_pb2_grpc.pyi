@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class InstanceServiceStub:
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -45,10 +45,22 @@ class InstanceServiceStub:
     """Counts the machines that are running now.
     Errors: cluster_not_found; param_invalid.
     """
+    ProtectInstances: _grpc.UnaryUnaryMultiCallable[_instance_service_pb2.ProtectInstancesRequest, _instance_service_pb2.ProtectInstancesResponse]
+    """Protects machines of a cluster from deletion, all that are named or none, and returns their ids. A shrink by count never
+    chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
+    or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
+    Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
+    the cluster, or that a shrink has chosen already.
+    """
+    UnprotectInstances: _grpc.UnaryUnaryMultiCallable[_instance_service_pb2.UnprotectInstancesRequest, _instance_service_pb2.UnprotectInstancesResponse]
+    """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
+    Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of the
+    cluster.
+    """
 
 @_typing.type_check_only
 class InstanceServiceAsyncStub(InstanceServiceStub):
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListInstances: _aio.UnaryUnaryMultiCallable[_instance_service_pb2.ListInstancesRequest, _instance_service_pb2.ListInstancesResponse]  # type: ignore[assignment]
@@ -63,9 +75,21 @@ class InstanceServiceAsyncStub(InstanceServiceStub):
     """Counts the machines that are running now.
     Errors: cluster_not_found; param_invalid.
     """
+    ProtectInstances: _aio.UnaryUnaryMultiCallable[_instance_service_pb2.ProtectInstancesRequest, _instance_service_pb2.ProtectInstancesResponse]  # type: ignore[assignment]
+    """Protects machines of a cluster from deletion, all that are named or none, and returns their ids. A shrink by count never
+    chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
+    or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
+    Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
+    the cluster, or that a shrink has chosen already.
+    """
+    UnprotectInstances: _aio.UnaryUnaryMultiCallable[_instance_service_pb2.UnprotectInstancesRequest, _instance_service_pb2.UnprotectInstancesResponse]  # type: ignore[assignment]
+    """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
+    Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of the
+    cluster.
+    """
 
 class InstanceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Looks at machines. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
+    """Looks at machines and protects them. They come and go by TaskService.ExpandCluster and ShrinkCluster."""
 
     @_abc_1.abstractmethod
     def ListInstances(
@@ -95,6 +119,30 @@ class InstanceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_instance_service_pb2.CountInstancesResponse, _abc.Awaitable[_instance_service_pb2.CountInstancesResponse]]:
         """Counts the machines that are running now.
         Errors: cluster_not_found; param_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def ProtectInstances(
+        self,
+        request: _instance_service_pb2.ProtectInstancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instance_service_pb2.ProtectInstancesResponse, _abc.Awaitable[_instance_service_pb2.ProtectInstancesResponse]]:
+        """Protects machines of a cluster from deletion, all that are named or none, and returns their ids. A shrink by count never
+        chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
+        or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
+        Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
+        the cluster, or that a shrink has chosen already.
+        """
+
+    @_abc_1.abstractmethod
+    def UnprotectInstances(
+        self,
+        request: _instance_service_pb2.UnprotectInstancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instance_service_pb2.UnprotectInstancesResponse, _abc.Awaitable[_instance_service_pb2.UnprotectInstancesResponse]]:
+        """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
+        Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of the
+        cluster.
         """
 
 def add_InstanceServiceServicer_to_server(servicer: InstanceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,18 +33,20 @@ class ExpandClusterResponse(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class ShrinkClusterRequest(_message.Message):
-    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id")
+    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id", "termination_policy")
     TASK_NAME_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     IPS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
     task_name: str
     cluster_name: str
     ips: _containers.RepeatedScalarFieldContainer[str]
     count: int
     request_id: str
-    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    termination_policy: str
+    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ..., termination_policy: _Optional[str] = ...) -> None: ...
 
 class ShrinkClusterResponse(_message.Message):
     __slots__ = ("task_id",)
@@ -105,7 +107,7 @@ class GetTaskResponse(_message.Message):
     def __init__(self, task: _Optional[_Union[TaskDetail, _Mapping]] = ...) -> None: ...
 
 class TaskDetail(_message.Message):
-    __slots__ = ("task_id", "task_name", "task_action", "status", "cluster_name", "create_at", "execute_time", "finish_at", "asked", "pending", "running", "failed", "deleted", "phase", "reason", "error_class", "chunks", "create_by", "provider", "start_at")
+    __slots__ = ("task_id", "task_name", "task_action", "status", "cluster_name", "create_at", "execute_time", "finish_at", "asked", "pending", "running", "failed", "deleted", "phase", "reason", "error_class", "chunks", "create_by", "provider", "start_at", "progress", "termination_policy", "created_machines")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_NAME_FIELD_NUMBER: _ClassVar[int]
     TASK_ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +128,9 @@ class TaskDetail(_message.Message):
     CREATE_BY_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     START_AT_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    CREATED_MACHINES_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_name: str
     task_action: str
@@ -146,10 +151,31 @@ class TaskDetail(_message.Message):
     create_by: str
     provider: str
     start_at: _timestamp_pb2.Timestamp
-    def __init__(self, task_id: _Optional[str] = ..., task_name: _Optional[str] = ..., task_action: _Optional[str] = ..., status: _Optional[str] = ..., cluster_name: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execute_time: _Optional[int] = ..., finish_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ..., create_by: _Optional[str] = ..., provider: _Optional[str] = ..., start_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    progress: TaskProgress
+    termination_policy: str
+    created_machines: str
+    def __init__(self, task_id: _Optional[str] = ..., task_name: _Optional[str] = ..., task_action: _Optional[str] = ..., status: _Optional[str] = ..., cluster_name: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execute_time: _Optional[int] = ..., finish_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ..., create_by: _Optional[str] = ..., provider: _Optional[str] = ..., start_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., termination_policy: _Optional[str] = ..., created_machines: _Optional[str] = ...) -> None: ...
+
+class TaskProgress(_message.Message):
+    __slots__ = ("planned", "requested", "booting", "running", "deleting", "deleted", "failed")
+    PLANNED_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    BOOTING_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    DELETING_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    planned: int
+    requested: int
+    booting: int
+    running: int
+    deleting: int
+    deleted: int
+    failed: int
+    def __init__(self, planned: _Optional[int] = ..., requested: _Optional[int] = ..., booting: _Optional[int] = ..., running: _Optional[int] = ..., deleting: _Optional[int] = ..., deleted: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
 
 class TaskChunk(_message.Message):
-    __slots__ = ("chunk_id", "index", "zone_id", "instance_type", "asked", "accepted", "running", "failed", "status", "reason", "error_class", "vendor_code", "vendor_request_id", "planned_at", "sent_at", "accepted_at", "finished_at")
+    __slots__ = ("chunk_id", "index", "zone_id", "instance_type", "asked", "accepted", "running", "failed", "status", "reason", "error_class", "vendor_code", "vendor_request_id", "planned_at", "sent_at", "accepted_at", "finished_at", "first_running_at", "last_running_at", "subnet_id", "placement", "moved", "deleted", "replacement", "attempts")
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ZONE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -167,6 +193,14 @@ class TaskChunk(_message.Message):
     SENT_AT_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_RUNNING_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_RUNNING_AT_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     index: int
     zone_id: str
@@ -184,7 +218,15 @@ class TaskChunk(_message.Message):
     sent_at: _timestamp_pb2.Timestamp
     accepted_at: _timestamp_pb2.Timestamp
     finished_at: _timestamp_pb2.Timestamp
-    def __init__(self, chunk_id: _Optional[str] = ..., index: _Optional[int] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., asked: _Optional[int] = ..., accepted: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., vendor_code: _Optional[str] = ..., vendor_request_id: _Optional[str] = ..., planned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    first_running_at: _timestamp_pb2.Timestamp
+    last_running_at: _timestamp_pb2.Timestamp
+    subnet_id: str
+    placement: int
+    moved: int
+    deleted: int
+    replacement: bool
+    attempts: int
+    def __init__(self, chunk_id: _Optional[str] = ..., index: _Optional[int] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., asked: _Optional[int] = ..., accepted: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., vendor_code: _Optional[str] = ..., vendor_request_id: _Optional[str] = ..., planned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_running_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_running_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., subnet_id: _Optional[str] = ..., placement: _Optional[int] = ..., moved: _Optional[int] = ..., deleted: _Optional[int] = ..., replacement: _Optional[bool] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class CancelTaskRequest(_message.Message):
     __slots__ = ("task_id", "created_machines")
@@ -209,7 +251,7 @@ class WatchTaskRequest(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class WatchTaskResponse(_message.Message):
-    __slots__ = ("task_id", "status", "phase", "asked", "pending", "running", "failed", "deleted", "execute_time", "reason", "error_class", "task_action")
+    __slots__ = ("task_id", "status", "phase", "asked", "pending", "running", "failed", "deleted", "execute_time", "reason", "error_class", "task_action", "progress", "chunks")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -222,6 +264,8 @@ class WatchTaskResponse(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     ERROR_CLASS_FIELD_NUMBER: _ClassVar[int]
     TASK_ACTION_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     status: str
     phase: str
@@ -234,4 +278,132 @@ class WatchTaskResponse(_message.Message):
     reason: str
     error_class: str
     task_action: str
-    def __init__(self, task_id: _Optional[str] = ..., status: _Optional[str] = ..., phase: _Optional[str] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., execute_time: _Optional[int] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., task_action: _Optional[str] = ...) -> None: ...
+    progress: TaskProgress
+    chunks: _containers.RepeatedCompositeFieldContainer[TaskChunk]
+    def __init__(self, task_id: _Optional[str] = ..., status: _Optional[str] = ..., phase: _Optional[str] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., execute_time: _Optional[int] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., task_action: _Optional[str] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ...) -> None: ...
+
+class PlanExpandRequest(_message.Message):
+    __slots__ = ("cluster_name", "count")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    count: int
+    def __init__(self, cluster_name: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class PlanExpandResponse(_message.Message):
+    __slots__ = ("feasible", "refusals", "chunks", "placements", "max_machines", "used", "coming", "tasks_before", "seconds")
+    FEASIBLE_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    COMING_FIELD_NUMBER: _ClassVar[int]
+    TASKS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    feasible: bool
+    refusals: _containers.RepeatedCompositeFieldContainer[PlanRefusal]
+    chunks: _containers.RepeatedCompositeFieldContainer[PlannedChunk]
+    placements: _containers.RepeatedCompositeFieldContainer[PlannedPlacement]
+    max_machines: int
+    used: int
+    coming: int
+    tasks_before: int
+    seconds: float
+    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., placements: _Optional[_Iterable[_Union[PlannedPlacement, _Mapping]]] = ..., max_machines: _Optional[int] = ..., used: _Optional[int] = ..., coming: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class PlanShrinkRequest(_message.Message):
+    __slots__ = ("cluster_name", "ips", "count", "termination_policy")
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    IPS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    cluster_name: str
+    ips: _containers.RepeatedScalarFieldContainer[str]
+    count: int
+    termination_policy: str
+    def __init__(self, cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ...) -> None: ...
+
+class PlanShrinkResponse(_message.Message):
+    __slots__ = ("feasible", "refusals", "chunks", "victims", "count", "termination_policy", "candidates", "protected_machines", "tasks_before", "seconds")
+    FEASIBLE_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    VICTIMS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    TASKS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    feasible: bool
+    refusals: _containers.RepeatedCompositeFieldContainer[PlanRefusal]
+    chunks: _containers.RepeatedCompositeFieldContainer[PlannedChunk]
+    victims: _containers.RepeatedCompositeFieldContainer[PlannedVictim]
+    count: int
+    termination_policy: str
+    candidates: int
+    protected_machines: int
+    tasks_before: int
+    seconds: float
+    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., victims: _Optional[_Iterable[_Union[PlannedVictim, _Mapping]]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., candidates: _Optional[int] = ..., protected_machines: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class PlanRefusal(_message.Message):
+    __slots__ = ("reason", "field", "message")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    field: str
+    message: str
+    def __init__(self, reason: _Optional[str] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class PlannedChunk(_message.Message):
+    __slots__ = ("index", "zone_id", "subnet_id", "instance_type", "count")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ZONE_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    zone_id: str
+    subnet_id: str
+    instance_type: str
+    count: int
+    def __init__(self, index: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class PlannedPlacement(_message.Message):
+    __slots__ = ("placement", "zone_id", "subnet_id", "instance_type", "sold_out_at", "dry_run", "reason", "message", "vendor_code")
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    ZONE_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SOLD_OUT_AT_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    VENDOR_CODE_FIELD_NUMBER: _ClassVar[int]
+    placement: int
+    zone_id: str
+    subnet_id: str
+    instance_type: str
+    sold_out_at: _timestamp_pb2.Timestamp
+    dry_run: str
+    reason: str
+    message: str
+    vendor_code: str
+    def __init__(self, placement: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., sold_out_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., vendor_code: _Optional[str] = ...) -> None: ...
+
+class PlannedVictim(_message.Message):
+    __slots__ = ("instance_id", "ip_inner", "ip_outer", "zone_id", "create_at")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    IP_INNER_FIELD_NUMBER: _ClassVar[int]
+    IP_OUTER_FIELD_NUMBER: _ClassVar[int]
+    ZONE_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_AT_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    ip_inner: str
+    ip_outer: str
+    zone_id: str
+    create_at: _timestamp_pb2.Timestamp
+    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., zone_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

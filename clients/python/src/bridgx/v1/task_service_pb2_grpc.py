@@ -46,6 +46,16 @@ class TaskServiceStub:
                 request_serializer=bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterRequest.SerializeToString,
                 response_deserializer=bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterResponse.FromString,
                 _registered_method=True)
+        self.PlanExpand = channel.unary_unary(
+                '/bridgx.v1.TaskService/PlanExpand',
+                request_serializer=bridgx_dot_v1_dot_task__service__pb2.PlanExpandRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_task__service__pb2.PlanExpandResponse.FromString,
+                _registered_method=True)
+        self.PlanShrink = channel.unary_unary(
+                '/bridgx.v1.TaskService/PlanShrink',
+                request_serializer=bridgx_dot_v1_dot_task__service__pb2.PlanShrinkRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_task__service__pb2.PlanShrinkResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/bridgx.v1.TaskService/ListTasks',
                 request_serializer=bridgx_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
@@ -86,11 +96,34 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ShrinkCluster(self, request, context):
-        """Deletes machines of the cluster: those of `ips`, or `count` at random. Returns the task's id at once; the
-        machines go later and are believed gone only when the cloud says so. A machine that is gone already counts as deleted.
+        """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
+        are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
+        so. A machine that is gone already counts as deleted.
         A call again with the same request_id returns the first task's id and deletes nothing more.
-        Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster, or a
-        count beyond what runs (nothing is deleted then); conflict for a request_id that was used with other parameters.
+        Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
+        one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
+        other parameters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanExpand(self, request, context):
+        """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
+        be sold out, what would be refused, how long the asking would take. Where the cloud has a dry run it is asked, placement
+        by placement. A plan is no promise: stock and quotas change.
+        Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ExpandCluster would
+        refuse is no error here but one of `refusals`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanShrink(self, request, context):
+        """Says what ShrinkCluster would do now, and changes nothing: which machines would go, in which chunks, what would be
+        refused, how long the asking would take.
+        Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ShrinkCluster would
+        refuse is no error here but one of `refusals`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +148,7 @@ class TaskServiceServicer:
     def CancelTask(self, request, context):
         """Asks a task to stop. One that has not begun is CANCELED at once. One that runs sends no further chunk, finds out what
         became of those already sent, and then is CANCELED; `created_machines` says what becomes of the machines that came.
-        Canceling a canceled task again changes nothing and answers the same.
+        Protected machines are kept. Canceling a canceled task again changes nothing and answers the same.
         Errors: task_not_found; conflict for a task that has ended otherwise; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,6 +177,16 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.ShrinkCluster,
                     request_deserializer=bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterRequest.FromString,
                     response_serializer=bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterResponse.SerializeToString,
+            ),
+            'PlanExpand': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanExpand,
+                    request_deserializer=bridgx_dot_v1_dot_task__service__pb2.PlanExpandRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_task__service__pb2.PlanExpandResponse.SerializeToString,
+            ),
+            'PlanShrink': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanShrink,
+                    request_deserializer=bridgx_dot_v1_dot_task__service__pb2.PlanShrinkRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_task__service__pb2.PlanShrinkResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -222,6 +265,60 @@ class TaskService:
             '/bridgx.v1.TaskService/ShrinkCluster',
             bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterRequest.SerializeToString,
             bridgx_dot_v1_dot_task__service__pb2.ShrinkClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanExpand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.TaskService/PlanExpand',
+            bridgx_dot_v1_dot_task__service__pb2.PlanExpandRequest.SerializeToString,
+            bridgx_dot_v1_dot_task__service__pb2.PlanExpandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanShrink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.TaskService/PlanShrink',
+            bridgx_dot_v1_dot_task__service__pb2.PlanShrinkRequest.SerializeToString,
+            bridgx_dot_v1_dot_task__service__pb2.PlanShrinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,11 +44,26 @@ class TaskServiceStub:
     used with other parameters; param_invalid.
     """
     ShrinkCluster: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]
-    """Deletes machines of the cluster: those of `ips`, or `count` at random. Returns the task's id at once; the
-    machines go later and are believed gone only when the cloud says so. A machine that is gone already counts as deleted.
+    """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
+    are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
+    so. A machine that is gone already counts as deleted.
     A call again with the same request_id returns the first task's id and deletes nothing more.
-    Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster, or a
-    count beyond what runs (nothing is deleted then); conflict for a request_id that was used with other parameters.
+    Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
+    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
+    other parameters.
+    """
+    PlanExpand: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]
+    """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
+    be sold out, what would be refused, how long the asking would take. Where the cloud has a dry run it is asked, placement
+    by placement. A plan is no promise: stock and quotas change.
+    Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ExpandCluster would
+    refuse is no error here but one of `refusals`.
+    """
+    PlanShrink: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.PlanShrinkRequest, _task_service_pb2.PlanShrinkResponse]
+    """Says what ShrinkCluster would do now, and changes nothing: which machines would go, in which chunks, what would be
+    refused, how long the asking would take.
+    Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ShrinkCluster would
+    refuse is no error here but one of `refusals`.
     """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]
     """Returns tasks, newest first.
@@ -61,7 +76,7 @@ class TaskServiceStub:
     CancelTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]
     """Asks a task to stop. One that has not begun is CANCELED at once. One that runs sends no further chunk, finds out what
     became of those already sent, and then is CANCELED; `created_machines` says what becomes of the machines that came.
-    Canceling a canceled task again changes nothing and answers the same.
+    Protected machines are kept. Canceling a canceled task again changes nothing and answers the same.
     Errors: task_not_found; conflict for a task that has ended otherwise; param_invalid.
     """
     WatchTask: _grpc.UnaryStreamMultiCallable[_task_service_pb2.WatchTaskRequest, _task_service_pb2.WatchTaskResponse]
@@ -87,11 +102,26 @@ class TaskServiceAsyncStub(TaskServiceStub):
     used with other parameters; param_invalid.
     """
     ShrinkCluster: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]  # type: ignore[assignment]
-    """Deletes machines of the cluster: those of `ips`, or `count` at random. Returns the task's id at once; the
-    machines go later and are believed gone only when the cloud says so. A machine that is gone already counts as deleted.
+    """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
+    are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
+    so. A machine that is gone already counts as deleted.
     A call again with the same request_id returns the first task's id and deletes nothing more.
-    Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster, or a
-    count beyond what runs (nothing is deleted then); conflict for a request_id that was used with other parameters.
+    Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
+    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
+    other parameters.
+    """
+    PlanExpand: _aio.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]  # type: ignore[assignment]
+    """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
+    be sold out, what would be refused, how long the asking would take. Where the cloud has a dry run it is asked, placement
+    by placement. A plan is no promise: stock and quotas change.
+    Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ExpandCluster would
+    refuse is no error here but one of `refusals`.
+    """
+    PlanShrink: _aio.UnaryUnaryMultiCallable[_task_service_pb2.PlanShrinkRequest, _task_service_pb2.PlanShrinkResponse]  # type: ignore[assignment]
+    """Says what ShrinkCluster would do now, and changes nothing: which machines would go, in which chunks, what would be
+    refused, how long the asking would take.
+    Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ShrinkCluster would
+    refuse is no error here but one of `refusals`.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Returns tasks, newest first.
@@ -104,7 +134,7 @@ class TaskServiceAsyncStub(TaskServiceStub):
     CancelTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]  # type: ignore[assignment]
     """Asks a task to stop. One that has not begun is CANCELED at once. One that runs sends no further chunk, finds out what
     became of those already sent, and then is CANCELED; `created_machines` says what becomes of the machines that came.
-    Canceling a canceled task again changes nothing and answers the same.
+    Protected machines are kept. Canceling a canceled task again changes nothing and answers the same.
     Errors: task_not_found; conflict for a task that has ended otherwise; param_invalid.
     """
     WatchTask: _aio.UnaryStreamMultiCallable[_task_service_pb2.WatchTaskRequest, _task_service_pb2.WatchTaskResponse]  # type: ignore[assignment]
@@ -139,11 +169,38 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.ShrinkClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.ShrinkClusterResponse, _abc.Awaitable[_task_service_pb2.ShrinkClusterResponse]]:
-        """Deletes machines of the cluster: those of `ips`, or `count` at random. Returns the task's id at once; the
-        machines go later and are believed gone only when the cloud says so. A machine that is gone already counts as deleted.
+        """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
+        are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
+        so. A machine that is gone already counts as deleted.
         A call again with the same request_id returns the first task's id and deletes nothing more.
-        Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster, or a
-        count beyond what runs (nothing is deleted then); conflict for a request_id that was used with other parameters.
+        Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
+        one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
+        other parameters.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanExpand(
+        self,
+        request: _task_service_pb2.PlanExpandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.PlanExpandResponse, _abc.Awaitable[_task_service_pb2.PlanExpandResponse]]:
+        """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
+        be sold out, what would be refused, how long the asking would take. Where the cloud has a dry run it is asked, placement
+        by placement. A plan is no promise: stock and quotas change.
+        Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ExpandCluster would
+        refuse is no error here but one of `refusals`.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanShrink(
+        self,
+        request: _task_service_pb2.PlanShrinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.PlanShrinkResponse, _abc.Awaitable[_task_service_pb2.PlanShrinkResponse]]:
+        """Says what ShrinkCluster would do now, and changes nothing: which machines would go, in which chunks, what would be
+        refused, how long the asking would take.
+        Errors: cluster_not_found; param_invalid; bad_credentials where the account cannot be used. What ShrinkCluster would
+        refuse is no error here but one of `refusals`.
         """
 
     @_abc_1.abstractmethod
@@ -174,7 +231,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.CancelTaskResponse, _abc.Awaitable[_task_service_pb2.CancelTaskResponse]]:
         """Asks a task to stop. One that has not begun is CANCELED at once. One that runs sends no further chunk, finds out what
         became of those already sent, and then is CANCELED; `created_machines` says what becomes of the machines that came.
-        Canceling a canceled task again changes nothing and answers the same.
+        Protected machines are kept. Canceling a canceled task again changes nothing and answers the same.
         Errors: task_not_found; conflict for a task that has ended otherwise; param_invalid.
         """
 

@@ -1,0 +1,116 @@
+"""Which machines of a cluster a shrink takes, and which it must not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from bridgx_server.errors import FieldError, InvalidField, InvalidFields
+from bridgx_server.store import audit, chunks, clusters, instances, tasks
+from bridgx_server.store.chunks import Chunk
+from bridgx_server.store.clusters import NEWEST, OLDEST
+from bridgx_server.store.database import Store
+from bridgx_server.store.instances import Tended
+from bridgx_server.store.models import ClusterRow
+from bridgx_server.store.tasks import Task
+
+TOLD = 20  # machines of a call that the audit names
+
+
+def outstanding(store: Store, task: Task) -> int:
+    """Machines of an expand that are not in the inventory yet and may still come."""
+    if task.action != tasks.EXPAND or task.cancel:
+        return 0
+    return max(task.asked - instances.recorded_of_task(store, task.id), 0)
+
+
+def check_count(store: Store, cluster: ClusterRow, count: int) -> None:
+    """Whether a cluster has, or will have when its turn comes, ``count`` machines to delete; raises InvalidField."""
+    there = instances.unchosen(store, cluster.id, with_pending=True)
+    free = sum(not machine.protected for machine in there)
+    for task in tasks.open_tasks_of(store, cluster.id):
+        free += outstanding(store, task)
+        if task.action == tasks.SHRINK and task.status == "INIT" and not chunks.of_task(store, task.id):
+            free -= task.asked
+    if count > max(free, 0):
+        kept = sum(machine.protected for machine in there)
+        beside = f"; {kept} more are protected" if kept else ""
+        raise InvalidField(
+            "count", f"is {count}, but cluster {cluster.name} has {max(free, 0)} machines to delete{beside}"
+        )
+
+
+def named(store: Store, cluster: ClusterRow, ips: Sequence[str]) -> list[Tended]:
+    """The machines with these addresses, in their order; raises InvalidFields that name every address that cannot be."""
+    by_ip = _by_ip(instances.unchosen(store, cluster.id))
+    errors = []
+    chosen: dict[int, Tended] = {}
+    for index, ip in enumerate(ips):
+        machine = by_ip.get(ip)
+        if machine is None:
+            why = f"{ip} is no running machine of cluster {cluster.name}"
+        elif machine.protected:
+            why = f"{ip} is machine {machine.instance_id}, which is protected from deletion"
+        elif machine.id in chosen:
+            why = f"{ip} is machine {machine.instance_id}, which ips names already"
+        else:
+            chosen[machine.id] = machine
+            continue
+        errors.append(FieldError(f"ips[{index}]", why))
+    if errors:
+        raise InvalidFields(errors)
+    return list(chosen.values())
+
+
+def victims(candidates: Sequence[Tended], count: int, policy: str, rng: random.Random) -> list[Tended]:
+    """``count`` of the candidates, which are given oldest first, or all if there are fewer."""
+    number = min(count, len(candidates))
+    if policy == OLDEST:
+        return list(candidates[:number])
+    if policy == NEWEST:
+        return list(candidates[len(candidates) - number :])
+    return rng.sample(candidates, number)
+
+
+def protect(
+    store: Store, cluster: ClusterRow, instance_ids: Sequence[str], ips: Sequence[str], *, protected: bool
+) -> list[str]:
+    """Protects the named machines of a locked cluster, or ends that; returns their ids, each once.
+
+    Raises:
+        InvalidFields: what is named is no pending or running machine of the cluster, or a shrink has chosen it.
+    """
+    living = instances.living(store, cluster.id)
+    by_id = {machine.instance_id: machine for machine in living}
+    by_ip = _by_ip(living)
+    wanted = [(f"instance_ids[{index}]", name, by_id.get(name)) for index, name in enumerate(instance_ids)]
+    wanted += [(f"ips[{index}]", ip, by_ip.get(ip)) for index, ip in enumerate(ips)]
+    errors = []
+    found: dict[int, Tended] = {}
+    for field, name, machine in wanted:
+        if machine is None:
+            errors.append(FieldError(field, f"{name} is no pending or running machine of cluster {cluster.name}"))
+        elif protected and machine.delete_chunk_id is not None:
+            errors.append(FieldError(field, f"{name} is about to be deleted by a shrink that has chosen it"))
+        else:
+            found[machine.id] = machine
+    if errors:
+        raise InvalidFields(errors)
+    instances.protect(list(found), protected)
+    ids = [machine.instance_id for machine in found.values()]
+    audit.changed(store, clusters.resource_of(cluster), detail={"machines": ids[:TOLD]})
+    return ids
+
+
+def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
+    """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
+    machines = [machine.id for machine in instances.of_delete_chunk(store, chunk.id)]
+    for status in (instances.DELETING, instances.RUNNING):
+        instances.change_many(
+            machines, if_status=status, status=instances.RUNNING, deleting_at=0, delete_chunk_id=None, delete_sent_at=0
+        )
+    chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)
+
+
+def _by_ip(machines: Sequence[Tended]) -> dict[str, Tended]:
+    return {ip: machine for machine in machines for ip in (machine.ip_inner, machine.ip_outer) if ip}
