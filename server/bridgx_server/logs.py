@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 import structlog
@@ -38,3 +40,16 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         "tencentcloud_sdk_common",
     ):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def written_to(stream: TextIO, level: str, form: str) -> Iterator[None]:
+    """As :func:`set_up`, for the block: what logs after it must not meet a stream that is closed by then."""
+    before = structlog.get_config()
+    set_up(level, form, stream)
+    mine = structlog.get_config()["logger_factory"]
+    try:
+        yield
+    finally:
+        if structlog.get_config()["logger_factory"] is mine:
+            structlog.configure(**before)

@@ -10,7 +10,6 @@ from typing import Any
 
 import bridgx.v1 as pb
 import grpc
-import structlog
 from bridgx import Client, failure_of
 from bridgx_server import logs
 from bridgx_server.cloudsim.control_client import ControlClient
@@ -165,8 +164,7 @@ def world(directory: Path, database_url: str = "", **settings: Any) -> Iterator[
     """A server with a worker over two simulated clouds, and a caller who may do everything."""
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((directory / "server.log").open("a", encoding="utf-8"))
-        stack.callback(structlog.configure, **structlog.get_config())
-        logs.set_up("debug", "json", log)
+        stack.enter_context(logs.written_to(log, "debug", "json"))
         simulator = CloudSim.start(directory / "clouds", clouds=[CLOUD, OTHER_CLOUD])
         stack.callback(simulator.stop)
         control = ControlClient(simulator.control_url)

@@ -58,7 +58,7 @@ def running(data_dir: Path, grpc_port: int = 0, rest_port: int = 0) -> Iterator[
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(data_dir))
         log_file = stack.enter_context((data_dir / "server.log").open("a", encoding="utf-8"))
-        logs.set_up("info", "json", log_file)
+        stack.enter_context(logs.written_to(log_file, "info", "json"))
         simulated = [name for name in FRONTS if not os.environ.get(f"BRIDGX_ENDPOINT_{name.upper()}")]
         ports = _ports(data_dir, grpc_port, rest_port, simulated)
         try:
