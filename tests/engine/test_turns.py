@@ -55,13 +55,13 @@ def test_a_chunk_that_waits_for_its_turn_has_not_been_asked_for(limited: World) 
 
 def test_a_task_that_waits_for_its_turn_can_be_canceled(limited: World) -> None:
     limited.start_worker()
-    task_id = limited.expand(25)
+    task_id = limited.expand(30)
     wait_for(lambda: limited.task(task_id).phase == "WAITING")
 
     api.cancel(limited.store, EVERYTHING, task_id, "keep")
 
     task = limited.ended(task_id)
-    assert (task.status, task.running, task.failed) == ("CANCELED", 10, 15)
+    assert (task.status, task.running, task.failed) == ("CANCELED", 10, 20)
     assert len(limited.cloud.alive()) == 10
 
 

@@ -11,7 +11,7 @@ import pytest
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.providers.base import Provider, ProviderError, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass
-from bridgx_server.providers.gate import Gate, RateTable
+from bridgx_server.providers.gate import ApiLimit, Gate, RateTable
 from bridgx_server.providers.registry import ProviderRegistry
 from wire.conformance.clouds import Cloud
 from wire.conformance.test_golden_requests import record
@@ -20,6 +20,8 @@ from wire.conformance.world import World
 
 class CountingGate:
     """Lets everything pass and writes it down."""
+
+    places = 0
 
     def __init__(self) -> None:
         self.passed: list[tuple[str, str, int]] = []
@@ -32,6 +34,9 @@ class CountingGate:
 
     def find(self, provider: str, access_key: str) -> Gate:
         return self
+
+    def limit(self, api: str) -> ApiLimit:
+        return ApiLimit(api, None)
 
     @contextlib.contextmanager
     def call(self, region_id: str, api: str, machines: int = 0) -> Iterator[None]:
