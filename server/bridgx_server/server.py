@@ -21,6 +21,7 @@ from bridgx_server.interceptors.auth import Auth
 from bridgx_server.interceptors.deadlines import Deadlines
 from bridgx_server.interceptors.errors import Errors
 from bridgx_server.interceptors.origin import networks_of
+from bridgx_server.interceptors.parsing import Parsing
 from bridgx_server.interceptors.roles import Roles
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
@@ -198,7 +199,7 @@ def _interceptors(parts: Parts) -> list[grpc.ServerInterceptor]:
     audit = Audit(parts.store, networks_of(parts.settings.trusted_proxies))
     # A stream that a client does not read cannot end itself.
     deadlines = Deadlines(parts.settings.call_time, parts.settings.watch_time + 60)
-    return [Telemetry(), Errors(), deadlines, Auth(directory), audit, Roles(), Validation()]
+    return [Telemetry(), Errors(), deadlines, Auth(directory), Parsing(), audit, Roles(), Validation()]
 
 
 def _channel_options(settings: Settings) -> tuple[tuple[str, int], ...]:

@@ -21,6 +21,7 @@ from bridgx import failure_of
 from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.demo.system import TOKEN, Running, running
+from bridgx_server.settings import Settings
 from contract.clusters import PASSWORD, a_network, a_place, template
 from contract.conftest import Api
 from contract.messages import Known, messages
@@ -251,11 +252,17 @@ def test_grpc_refuses_bytes_that_are_no_message(world: World, channel: grpc.Chan
         try:
             call(content)
         except grpc.RpcError as error:
-            # What cannot be read as a message is refused by gRPC's own runtime, which calls it INTERNAL.
-            if "deserializing" not in failure_of(error).message:
-                _not_a_fault(error)
+            _not_a_fault(error)
 
     answered()
+
+
+def test_bytes_that_are_no_message_use_up_no_connection(channel: grpc.Channel) -> None:
+    call = _call(channel, METHODS["bridgx.v1.TaskService.GetTask"], serialize=bytes)
+    for _ in range(2 * Settings.model_fields["connection_streams"].default):
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"\xff")
+        assert failure_of(refused.value).code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def _call(channel: grpc.Channel, method: MethodDescriptor, serialize: Any = None) -> Callable[[Any], Any]:
