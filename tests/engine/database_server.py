@@ -40,7 +40,7 @@ class DatabaseServer:
     def url(self) -> str:
         """The database that :meth:`start` made."""
         user = "postgres" if self.kind == "postgresql" else "root"
-        name = "postgres" if self.kind == "postgresql" else "mysql"
+        name = "postgres" if self.kind == "postgresql" else "test"
         return f"{self.kind}://{user}@127.0.0.1:{self.port}/{name}"
 
     def prepare(self) -> None:
@@ -55,7 +55,6 @@ class DatabaseServer:
                 "--no-defaults",
                 f"--datadir={self.directory}/data",
                 "--auth-root-authentication-method=normal",
-                "--skip-test-db",
             )
 
     def start(self) -> None:

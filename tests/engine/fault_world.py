@@ -36,6 +36,7 @@ from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from engine.conftest import wait_for
 from engine.wire_world import KEY, SETTINGS
@@ -100,28 +101,32 @@ class FaultWorld:
 
     def expand(self, count: int) -> dict[str, int]:
         return {
-            name: api.submit_expand(self.store, cluster_name=name, task_name="t", count=count, caller="test")
+            name: api.submit_expand(
+                self.store, EVERYTHING, cluster_name=name, task_name="t", count=count, caller="test"
+            )
             for name in ROWS
         }
 
     def shrink(self, count: int) -> dict[str, int]:
         return {
-            name: api.submit_shrink(self.store, cluster_name=name, task_name="t", count=count, ips=(), caller="test")
+            name: api.submit_shrink(
+                self.store, EVERYTHING, cluster_name=name, task_name="t", count=count, ips=(), caller="test"
+            )
             for name in ROWS
         }
 
     def are_over(self, tasks: Mapping[str, int]) -> bool:
-        return all(api.describe(self.store, task_id).finished_at for task_id in tasks.values())
+        return all(api.describe(self.store, EVERYTHING, task_id).finished_at for task_id in tasks.values())
 
     def ended(self, tasks: Mapping[str, int], within: float = 120.0) -> dict[str, TaskView]:
         """The tasks by cloud, when all of them have ended."""
 
         def seen() -> str:
-            views = {name: api.describe(self.store, task_id) for name, task_id in tasks.items()}
+            views = {name: api.describe(self.store, EVERYTHING, task_id) for name, task_id in tasks.items()}
             return "\n".join(f"{name}: {view}" for name, view in views.items() if not view.finished_at)
 
         wait_for(lambda: self.are_over(tasks), within, seen)
-        return {name: api.describe(self.store, task_id) for name, task_id in tasks.items()}
+        return {name: api.describe(self.store, EVERYTHING, task_id) for name, task_id in tasks.items()}
 
     def inventory(self, cloud: str) -> dict[str, str]:
         with self.store.connection():

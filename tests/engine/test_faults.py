@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.tasks import TaskView
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import wait_for
 from engine.fault_world import FAULTY, QUOTA, ROWS, Clouds, FaultWorld, all_clouds, fault_world, settle
 
@@ -82,7 +83,9 @@ def test_what_the_first_zone_lacks_comes_from_the_second(world: FaultWorld) -> N
         world.control.capacity(name, place.placements[0].zone_id, 3)
     world.start_worker()
     tasks = {
-        name: api.submit_expand(world.store, cluster_name=f"{name}-two", task_name="", count=ASKED, caller="test")
+        name: api.submit_expand(
+            world.store, EVERYTHING, cluster_name=f"{name}-two", task_name="", count=ASKED, caller="test"
+        )
         for name in ROWS
     }
     assert ends(world.ended(tasks)) == SUCCESS

@@ -8,6 +8,7 @@ from bridgx_server.scaling import choice
 from bridgx_server.scaling import tasks as api
 from bridgx_server.store import clusters
 from bridgx_server.store.models import OrphanRow
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import World, wait_for
 
 
@@ -22,7 +23,7 @@ def test_a_canceled_expand_deletes_all_but_the_protected(world: World) -> None:
     task_id = world.expand(5)
     wait_for(lambda: len(world.inventory("pending")) == 5)
     protect(world, "i-00001", "i-00003")
-    api.cancel(world.store, task_id, "delete")
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
     for row in world.cloud.machines.values():
         row["state"] = type(row["state"]).RUNNING
     task = world.ended(task_id)
