@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from bridgx_server.store import leases, tasks, watches
+from bridgx_server.store import database, leases, tasks, watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.leases import LeaseLost
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import WatchRow
+from peewee import InterfaceError, OperationalError
 
 LEASE = 600_000  # ms
 
@@ -102,6 +103,29 @@ def test_time_does_not_stand_still_between_two_looks_at_the_servers_clock(server
     ticks.at += 42.5
     assert store.now() - before == 42_500
     store.close()
+
+
+def test_a_process_that_stops_in_the_middle_of_a_transaction_does_not_keep_its_rows_for_ever(
+    server_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "SILENCE", 1)
+    stopped, other = Store(server_database_url), Store(server_database_url)
+    migrate(other)
+    watches.ensure(other, 1, "region-1", 0)
+    _, lease = claimed(stopped, "stopped")
+
+    def stop_in_the_middle() -> None:
+        with stopped.transaction():
+            leases.hold(stopped, lease)
+            with other.transaction():
+                watches.wake(1, "region-1", 7)  # waits until the server has had enough
+            leases.hold(stopped, lease)
+
+    with pytest.raises((OperationalError, InterfaceError)):
+        stop_in_the_middle()
+    assert leases.renew(stopped, lease, LEASE)
+    stopped.close()
+    other.close()
 
 
 def test_what_one_holds_another_does_not_get(store: Store) -> None:

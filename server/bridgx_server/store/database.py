@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from peewee import Database, InterfaceError, OperationalError, SqliteDatabase
-from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase, PooledPostgresqlDatabase
+from peewee import (
+    Database,
+    InterfaceError,
+    MySQLDatabase,
+    OperationalError,
+    PostgresqlDatabase,
+    SqliteDatabase,
+)
+from playhouse.pool import MaxConnectionsExceeded, _PooledMySQLDatabase, _PooledPostgresqlDatabase
 
 from bridgx_server.store.counting import Counts
 from bridgx_server.store.models import using
@@ -22,6 +29,12 @@ BUSY_TIMEOUT = 30.0  # seconds that a writer on SQLite waits for the other
 
 POOL_SIZE = 24  # connections of one process to a database server
 POOL_TIMEOUT = 30  # seconds that a thread waits for one of them
+
+# Seconds after which a server ends a connection that has said nothing since its transaction began: a process that was
+# stopped in the middle of one keeps its rows from everyone else.
+SILENCE = 30
+# A host that is gone without a word is noticed by the system after about as long.
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 
 _POOL = {"max_connections": POOL_SIZE, "timeout": POOL_TIMEOUT, "stale_timeout": 600}
 
@@ -35,6 +48,30 @@ _CLOCKS = {
 def _ticks() -> float:
     """Seconds since some moment. They go on while the machine sleeps, and no one can set them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class _Postgresql(PostgresqlDatabase):
+    def _connect(self) -> Any:
+        connection = super()._connect()
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{SILENCE}s'")
+        return connection
+
+
+class _MySQL(MySQLDatabase):
+    def _connect(self) -> Any:
+        connection = super()._connect()
+        with connection.cursor() as cursor:
+            # Outside transactions too: the pool makes another connection then.
+            cursor.execute(f"SET SESSION wait_timeout = {SILENCE}")
+        return connection
+
+
+class _PooledPostgresql(_PooledPostgresqlDatabase, _Postgresql):
+    """Sets each new connection up, not each use of one."""
+
+
+class _PooledMySQL(_PooledMySQLDatabase, _MySQL):
+    """As on PostgreSQL."""
 
 
 class InvalidDatabaseUrl(ValueError):
@@ -166,7 +203,7 @@ def _open(url: str) -> tuple[str, Database]:
     if scheme in ("postgresql", "postgres"):
         options["port"] = parts.port or 5432
         options.setdefault("connect_timeout", CONNECT_TIMEOUT)
-        return "postgresql", PooledPostgresqlDatabase(name, **_POOL, prefer_psycopg3=True, **options)
+        return "postgresql", _PooledPostgresql(name, **_POOL, prefer_psycopg3=True, **{**_KEEPALIVE, **options})
     return "mysql", _mysql(name, parts.port or 3306, options)
 
 
@@ -174,7 +211,7 @@ def _mysql(name: str, port: int, options: dict[str, Any]) -> Database:
     from pymysql.constants import CLIENT
 
     options.setdefault("connect_timeout", CONNECT_TIMEOUT)
-    return PooledMySQLDatabase(
+    return _PooledMySQL(
         name,
         **_POOL,
         port=port,
