@@ -18,6 +18,7 @@ from bridgx_server.store import watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
 
@@ -144,7 +145,7 @@ def test_a_cancel_that_comes_when_all_machines_run_still_deletes_them(world: Wor
 
     def reach(point: str) -> None:
         if point == faultpoints.EXPAND_BEFORE_FINISH and not canceled:
-            canceled.append(api.cancel(world.store, 1, "delete"))
+            canceled.append(api.cancel(world.store, EVERYTHING, 1, "delete"))
 
     engine = make_engine(world.store, world, world, world.settings, reach=reach)
     world.engine = lambda: engine  # type: ignore[method-assign]

@@ -9,6 +9,7 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.store import stockouts
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import World, wait_for
 
 
@@ -131,7 +132,7 @@ def test_a_canceled_task_asks_nowhere_else(world: World) -> None:
     ids: list[int] = []
 
     def cancel_and_refuse(request: CreateMachines) -> None:
-        api.cancel(world.store, ids[0], "keep")
+        api.cancel(world.store, EVERYTHING, ids[0], "keep")
         raise ProviderError(ErrorClass.OUT_OF_STOCK, "sold out.")
 
     world.cloud.before_create = cancel_and_refuse
@@ -147,10 +148,10 @@ def test_a_queued_task_that_is_canceled_ends_though_an_earlier_one_runs(world: W
     world.start_worker()
     first, second, third = world.expand(3), world.expand(4), world.shrink(count=2)
     wait_for(lambda: len(world.cloud.alive()) == 3)
-    assert api.cancel(world.store, second, "") == "CANCELED"
+    assert api.cancel(world.store, EVERYTHING, second, "") == "CANCELED"
     task = world.task(second)
     assert (task.status, task.phase, task.failed, task.pending) == ("CANCELED", "FINISHED", 4, 0)
-    assert api.cancel(world.store, second, "") == "CANCELED"
+    assert api.cancel(world.store, EVERYTHING, second, "") == "CANCELED"
     assert world.task(third).status == "INIT"
     for row in world.cloud.machines.values():
         row["state"] = type(row["state"]).RUNNING

@@ -8,12 +8,12 @@ from bridgx_server.scaling import choice
 from bridgx_server.scaling import tasks as api
 from bridgx_server.store import clusters
 from bridgx_server.store.models import OrphanRow
+from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import World, wait_for
 
 
 def protect(world: World, *instance_ids: str) -> None:
-    with world.store.transaction():
-        choice.protect(world.store, clusters.locked(world.store, "web"), instance_ids, (), protected=True)
+    choice.protect(world.store, EVERYTHING, "web", instance_ids, (), protected=True)
 
 
 def test_a_canceled_expand_deletes_all_but_the_protected(world: World) -> None:
@@ -22,7 +22,7 @@ def test_a_canceled_expand_deletes_all_but_the_protected(world: World) -> None:
     task_id = world.expand(5)
     wait_for(lambda: len(world.inventory("pending")) == 5)
     protect(world, "i-00001", "i-00003")
-    api.cancel(world.store, task_id, "delete")
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
     for row in world.cloud.machines.values():
         row["state"] = type(row["state"]).RUNNING
     task = world.ended(task_id)
@@ -54,7 +54,7 @@ def test_a_machine_of_a_deleted_cluster_that_turns_up_is_an_orphan(world: World)
     world.ended(world.expand(2))
     world.ended(world.shrink(count=2))
     with world.store.transaction():
-        clusters.bury(clusters.locked(world.store, "web"), world.store.now(), "test")
+        clusters.bury(clusters.locked(world.store, EVERYTHING, "web"), world.store.now(), "test")
     late = next(iter(world.cloud.machines.values()))
     with world.cloud.lock:
         world.cloud.machines["i-late"] = {**late, "state": type(late["state"]).RUNNING}
