@@ -66,6 +66,19 @@ def _made_task(world: World, tenant: Tenant) -> Message:
     return pb.CancelTaskRequest(task_id=world.root.tasks.ExpandCluster(expand).task_id, created_machines="delete")
 
 
+def _unused_cluster(world: World, tenant: Tenant) -> Message:
+    made = world.root.clusters.CreateCluster(template_of(tenant, f"unused-{next(numbers)}"))
+    return pb.DeleteClusterRequest(cluster_name=made.cluster_name)
+
+
+def _protection(kind: Callable[..., Message]) -> Callable[[World, Tenant], Message]:
+    def request(world: World, tenant: Tenant) -> Message:
+        which = pb.ListInstancesRequest(cluster_name=tenant.cluster, status="running")
+        return kind(cluster_name=tenant.cluster, instance_ids=[next(world.root.list_instances(which)).instance_id])
+
+    return request
+
+
 def _unused_account(world: World, tenant: Tenant) -> Message:
     world.register(OTHER_CLOUD, f"demo-{OTHER_CLOUD}", f"demo-secret-{OTHER_CLOUD}")
     return pb.DeleteAccountRequest(provider=OTHER_CLOUD, account_key=f"demo-{OTHER_CLOUD}")
@@ -89,6 +102,12 @@ CASES: dict[str, Callable[[World, Tenant], Message]] = {
     "ClusterService.CreateCluster": lambda _, tenant: template_of(
         tenant, f"c-{next(numbers)}", password="Mark3r-of-pass"
     ),
+    "ClusterService.DeleteCluster": _unused_cluster,
+    "ClusterService.UpdateCluster": lambda _, tenant: pb.UpdateClusterRequest(
+        cluster_name=tenant.cluster, desc=f"number {next(numbers)}"
+    ),
+    "InstanceService.ProtectInstances": _protection(pb.ProtectInstancesRequest),
+    "InstanceService.UnprotectInstances": _protection(pb.UnprotectInstancesRequest),
     "NetworkService.CreateNetworkConfig": lambda _, tenant: network_of(tenant, f"10.{100 + next(numbers)}"),
     "NetworkService.CreateSecurityGroup": lambda _, tenant: pb.CreateSecurityGroupRequest(
         vpc_id=tenant.vpc, security_group_name=f"group-{next(numbers)}", rules=[RULE]

@@ -155,6 +155,36 @@ def _shrinks(two: Two) -> list[Probe]:
     ]
 
 
+def _plans(two: Two) -> list[Probe]:
+    def request(name: str, **what: object) -> pb.PlanShrinkRequest:
+        return pb.PlanShrinkRequest(cluster_name=name, **what)  # type: ignore[arg-type]
+
+    owner, stranger, ip = two.owner, two.stranger, two.owner.machines[0].ip_inner
+    return [
+        Probe(request(owner.cluster, count=1), request(NOBODY, count=1), ((owner.cluster, NOBODY),)),
+        Probe(request(stranger.cluster, ips=[ip]), request(stranger.cluster, ips=["10.77.0.1"]), ((ip, "10.77.0.1"),)),
+    ]
+
+
+def _protections(kind: Callable[..., Message]) -> Callable[[Two], list[Probe]]:
+    def probes(two: Two) -> list[Probe]:
+        def request(name: str, machine: str, ip: str) -> Message:
+            return kind(cluster_name=name, instance_ids=[machine], ips=[ip])
+
+        owner, nothing = two.owner, ("i-none", "10.77.0.1")
+        theirs = (owner.machines[0].instance_id, owner.machines[0].ip_inner)
+        return [
+            Probe(request(owner.cluster, *theirs), request(NOBODY, *theirs), ((owner.cluster, NOBODY),)),
+            Probe(
+                request(two.stranger.cluster, *theirs),
+                request(two.stranger.cluster, *nothing),
+                tuple(zip(theirs, nothing, strict=True)),
+            ),
+        ]
+
+    return probes
+
+
 def _machines(two: Two) -> list[Probe]:
     name = two.owner.machines[0].instance_id
     return [
@@ -203,6 +233,8 @@ CASES: dict[str, Callable[[Two], list[Probe]]] = {
         ("resource", _cluster, NOBODY),
     ),
     "ClusterService.CreateCluster": _clusters,
+    "ClusterService.DeleteCluster": _by_cluster(lambda name: pb.DeleteClusterRequest(cluster_name=name)),
+    "ClusterService.GetCluster": _by_cluster(lambda name: pb.GetClusterRequest(cluster_name=name)),
     "ClusterService.ListClusters": _filters(pb.ListClustersRequest, ("account", _key, NOBODY)),
     "ClusterService.ListImages": _by_cloud(lambda cloud: pb.ListImagesRequest(provider=cloud, region_id="us-east-1")),
     "ClusterService.ListInstanceTypes": _by_cloud(
@@ -210,6 +242,9 @@ CASES: dict[str, Callable[[Two], list[Probe]]] = {
     ),
     "ClusterService.ListRegions": _by_cloud(lambda cloud: pb.ListRegionsRequest(provider=cloud)),
     "ClusterService.ListZones": _by_cloud(lambda cloud: pb.ListZonesRequest(provider=cloud, region_id="us-east-1")),
+    "ClusterService.UpdateCluster": _by_cluster(
+        lambda name: pb.UpdateClusterRequest(cluster_name=name, desc="curious")
+    ),
     "FeeService.GetUsageTotal": _filters(pb.GetUsageTotalRequest, ("cluster_name", _cluster, NOBODY)),
     "FeeService.ListUsage": _filters(pb.ListUsageRequest, ("cluster_name", _cluster, NOBODY)),
     "InstanceService.CountInstances": _filters(
@@ -223,6 +258,8 @@ CASES: dict[str, Callable[[Two], list[Probe]]] = {
         ("instance_id", lambda owner: owner.machines[0].instance_id, "i-none"),
         ("ip", lambda owner: owner.machines[0].ip_inner, "10.77.0.1"),
     ),
+    "InstanceService.ProtectInstances": _protections(pb.ProtectInstancesRequest),
+    "InstanceService.UnprotectInstances": _protections(pb.UnprotectInstancesRequest),
     "NetworkService.CreateNetworkConfig": _configs,
     "NetworkService.CreateSecurityGroup": _by_vpc(
         lambda vpc: pb.CreateSecurityGroupRequest(vpc_id=vpc, security_group_name="curious", rules=[RULE])
@@ -246,6 +283,8 @@ CASES: dict[str, Callable[[Two], list[Probe]]] = {
     "TaskService.ListTasks": _filters(
         pb.ListTasksRequest, ("account", _key, NOBODY), ("cluster_name", _cluster, NOBODY)
     ),
+    "TaskService.PlanExpand": _by_cluster(lambda name: pb.PlanExpandRequest(cluster_name=name, count=1)),
+    "TaskService.PlanShrink": _plans,
     "TaskService.ShrinkCluster": _shrinks,
     "TaskService.WatchTask": _by_task(lambda task_id: pb.WatchTaskRequest(task_id=task_id)),
     "TokenService.CreateToken": _new_tokens,

@@ -13,8 +13,7 @@ from engine.conftest import World, wait_for
 
 
 def protect(world: World, *instance_ids: str) -> None:
-    with world.store.transaction():
-        choice.protect(world.store, clusters.locked(world.store, "web"), instance_ids, (), protected=True)
+    choice.protect(world.store, EVERYTHING, "web", instance_ids, (), protected=True)
 
 
 def test_a_canceled_expand_deletes_all_but_the_protected(world: World) -> None:
@@ -55,7 +54,7 @@ def test_a_machine_of_a_deleted_cluster_that_turns_up_is_an_orphan(world: World)
     world.ended(world.expand(2))
     world.ended(world.shrink(count=2))
     with world.store.transaction():
-        clusters.bury(clusters.locked(world.store, "web"), world.store.now(), "test")
+        clusters.bury(clusters.locked(world.store, EVERYTHING, "web"), world.store.now(), "test")
     late = next(iter(world.cloud.machines.values()))
     with world.cloud.lock:
         world.cloud.machines["i-late"] = {**late, "state": type(late["state"]).RUNNING}

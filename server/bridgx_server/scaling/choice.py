@@ -12,6 +12,7 @@ from bridgx_server.store.clusters import NEWEST, OLDEST
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import ClusterRow
+from bridgx_server.store.scope import Scope
 from bridgx_server.store.tasks import Task
 
 TOLD = 20  # machines of a call that the audit names
@@ -73,13 +74,32 @@ def victims(candidates: Sequence[Tended], count: int, policy: str, rng: random.R
 
 
 def protect(
-    store: Store, cluster: ClusterRow, instance_ids: Sequence[str], ips: Sequence[str], *, protected: bool
+    store: Store,
+    scope: Scope,
+    cluster_name: str,
+    instance_ids: Sequence[str],
+    ips: Sequence[str],
+    *,
+    protected: bool,
 ) -> list[str]:
-    """Protects the named machines of a locked cluster, or ends that; returns their ids, each once.
+    """Protects the named machines of a cluster, or ends that; returns their ids, each once.
 
     Raises:
+        NotFound: no such cluster.
         InvalidFields: what is named is no pending or running machine of the cluster, or a shrink has chosen it.
     """
+    with store.transaction():
+        cluster = clusters.locked(store, scope, cluster_name)
+        found = _to_protect(store, cluster, instance_ids, ips, protected)
+        instances.protect([machine.id for machine in found], protected)
+        ids = [machine.instance_id for machine in found]
+        audit.changed(store, clusters.resource_of(cluster), detail={"machines": ids[:TOLD]})
+    return ids
+
+
+def _to_protect(
+    store: Store, cluster: ClusterRow, instance_ids: Sequence[str], ips: Sequence[str], protected: bool
+) -> list[Tended]:
     living = instances.living(store, cluster.id)
     by_id = {machine.instance_id: machine for machine in living}
     by_ip = _by_ip(living)
@@ -96,10 +116,7 @@ def protect(
             found[machine.id] = machine
     if errors:
         raise InvalidFields(errors)
-    instances.protect(list(found), protected)
-    ids = [machine.instance_id for machine in found.values()]
-    audit.changed(store, clusters.resource_of(cluster), detail={"machines": ids[:TOLD]})
-    return ids
+    return list(found.values())
 
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:

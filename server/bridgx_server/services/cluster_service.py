@@ -14,7 +14,7 @@ from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import once
 from bridgx_server.provisioning.placements import Choice, crossed, listed
 from bridgx_server.services.messages import moment, pager
-from bridgx_server.store import accounts, clusters, tasks
+from bridgx_server.store import accounts, clusters
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.clusters import RANDOM, ClusterTemplate, StoredCluster
 from bridgx_server.store.database import Store
@@ -135,8 +135,7 @@ class ClusterService(pb.ClusterServiceServicer):
         )
 
     def _detail(self, name: str) -> pb.ClusterDetail:
-        cluster = clusters.describe(self._store, current_scope(), name)
-        return _detail(cluster, len(tasks.open_tasks_of(self._store, cluster.id)))
+        return _detail(clusters.describe(self._store, current_scope(), name))
 
 
 def _choice(request: pb.CreateClusterRequest) -> Choice:
@@ -177,7 +176,7 @@ def _template(
     )
 
 
-def _detail(cluster: StoredCluster, open_tasks: int) -> pb.ClusterDetail:
+def _detail(cluster: StoredCluster) -> pb.ClusterDetail:
     template = cluster.template
     return pb.ClusterDetail(
         cluster_id=str(cluster.id),
@@ -213,7 +212,7 @@ def _detail(cluster: StoredCluster, open_tasks: int) -> pb.ClusterDetail:
         create_by=cluster.created_by,
         used=cluster.used,
         protected_machines=cluster.protected,
-        open_tasks=open_tasks,
+        open_tasks=cluster.open_tasks,
     )
 
 

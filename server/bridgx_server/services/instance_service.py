@@ -8,7 +8,7 @@ import grpc
 from bridgx_server.interceptors.caller import current_scope
 from bridgx_server.scaling import choice
 from bridgx_server.services.messages import moment, pager
-from bridgx_server.store import chunks, clusters, listing, networks
+from bridgx_server.store import clusters, listing, networks
 from bridgx_server.store.database import Store
 from bridgx_server.store.listing import MachineFilter, MachineLine
 from bridgx_server.store.paging import PageOf
@@ -36,10 +36,9 @@ class InstanceService(pb.InstanceServiceServicer):
 
     def GetInstance(self, request: pb.GetInstanceRequest, context: grpc.ServicerContext) -> pb.GetInstanceResponse:
         machine = listing.get_machine(self._store, current_scope(), request.instance_id)
-        shape = clusters.shape_of(self._store, current_scope(), machine.cluster_id)
-        subnet_id = chunks.subnet_of(self._store, machine.chunk_id) or shape.subnet_id
+        shape = clusters.shape_of(self._store, current_scope(), machine.cluster_id, machine.chunk_id)
         vpc, subnet, group = networks.names_of(
-            self._store, current_scope(), shape.account_id, shape.vpc_id, subnet_id, shape.security_group_id
+            self._store, current_scope(), shape.account_id, shape.vpc_id, shape.subnet_id, shape.security_group_id
         )
         return pb.GetInstanceResponse(
             instance=pb.InstanceDetail(
@@ -88,11 +87,8 @@ class InstanceService(pb.InstanceServiceServicer):
     def _protect(
         self, request: pb.ProtectInstancesRequest | pb.UnprotectInstancesRequest, *, protected: bool
     ) -> list[str]:
-        with self._store.transaction():
-            cluster = clusters.locked(self._store, current_scope(), request.cluster_name)
-            return choice.protect(
-                self._store, cluster, list(request.instance_ids), list(request.ips), protected=protected
-            )
+        ids, ips = list(request.instance_ids), list(request.ips)
+        return choice.protect(self._store, current_scope(), request.cluster_name, ids, ips, protected=protected)
 
 
 def _line(machine: MachineLine) -> pb.Instance:

@@ -132,12 +132,6 @@ def get(store: Store, chunk_id: int) -> Chunk | None:
     return None if row is None else _value(row)
 
 
-def subnet_of(store: Store, chunk_id: int) -> str:
-    """The subnet of a chunk's machines; empty where there is no such chunk."""
-    chunk = get(store, chunk_id)
-    return "" if chunk is None else chunk.subnet_id
-
-
 def by_token(store: Store, token: str) -> Chunk | None:
     """The chunk that machines with this tag belong to, or None."""
     with store.connection():

@@ -11,7 +11,7 @@ from peewee import Case, IntegrityError, fn
 
 from bridgx_server.errors import AlreadyExists, NotFound
 from bridgx_server.providers.base import Charge, Disk
-from bridgx_server.store import audit
+from bridgx_server.store import audit, chunks, tasks
 from bridgx_server.store.audit import Resource
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.database import Store
@@ -53,7 +53,10 @@ class ClusterTemplate:
 
 @dataclass(frozen=True)
 class StoredCluster:
-    """A cluster and what uses it; the template is without its password. ``used`` are pending, running or being deleted."""
+    """A cluster and what uses it; the template is without its password.
+
+    ``used`` machines are pending, running or being deleted; ``open_tasks`` wait or run.
+    """
 
     id: int
     template: ClusterTemplate
@@ -61,6 +64,7 @@ class StoredCluster:
     created_by: str
     used: int
     protected: int
+    open_tasks: int
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,10 @@ def describe(store: Store, scope: Scope, name: str) -> StoredCluster:
             fn.COUNT(InstanceRow.id), fn.SUM(Case(None, [(InstanceRow.protected, 1)], 0))
         ).where((InstanceRow.cluster_id == row.id) & InstanceRow.status.in_(IN_USE))
         used, protected = counted.tuples().first()
-    return StoredCluster(row.id, _template(row, ""), row.created_at, row.created_by, int(used), int(protected or 0))
+        waiting = len(tasks.open_tasks_of(store, row.id))
+    return StoredCluster(
+        row.id, _template(row, ""), row.created_at, row.created_by, int(used), int(protected or 0), waiting
+    )
 
 
 def locked(store: Store, scope: Scope, name: str) -> ClusterRow:
@@ -259,17 +266,18 @@ class Shape:
     data_disks: Sequence[Disk]
 
 
-def shape_of(store: Store, scope: Scope, cluster_id: int) -> Shape:
-    """The disks and networks of a cluster's machines, also of one that was deleted; raises NotFound."""
+def shape_of(store: Store, scope: Scope, cluster_id: int, chunk_id: int) -> Shape:
+    """The disks and networks of the machines of a cluster's chunk, also of a cluster that was deleted; raises NotFound."""
     query = scope.narrowed(ClusterRow.select().where(ClusterRow.id == cluster_id), ClusterRow.account_id)
     with store.connection():
         row = query.first()
     if row is None:
         raise NotFound("cluster", str(cluster_id))
+    chunk = chunks.get(store, chunk_id)
     return Shape(
         row.account_id,
         row.vpc_id,
-        row.subnet_id,
+        row.subnet_id if chunk is None else chunk.subnet_id,
         row.security_group_id,
         Disk(row.system_disk_category, row.system_disk_size_gib),
         tuple(Disk(**disk) for disk in json.loads(row.data_disks_json)),
