@@ -12,6 +12,7 @@ ROUTES = {
   ["/api/v1/cloud_account/create"] = {POST = "account_key"},
   ["/api/v1/cloud_account/delete"] = {POST = "account_key"},
   ["/api/v1/cloud_account/list"] = {GET = ""},
+  ["/api/v1/cloud_account/update"] = {POST = "account_key"},
   ["/api/v1/cluster/create"] = {POST = "cluster_name"},
   ["/api/v1/cluster/delete"] = {POST = "cluster_name"},
   ["/api/v1/cluster/describe"] = {GET = "cluster"},

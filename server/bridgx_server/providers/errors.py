@@ -124,3 +124,14 @@ class ProviderError(Exception):
         where = " ".join(part for part in (self.provider, self.operation) if part)
         code = f" [{self.vendor_code}]" if self.vendor_code else ""
         return f"{where}: {self.kind}{code}: {self.message}" if where else f"{self.kind}{code}: {self.message}"
+
+
+def no_identity(provider: str, operation: str, cause: str) -> ProviderError:
+    """The SDK could not find, or renew, the identity of this machine. Nothing was sent, and a later try may find it."""
+    return ProviderError(
+        ErrorClass.UNAVAILABLE,
+        f"this machine has no identity at {provider}: neither environment, profile nor metadata service gave one ({cause})",
+        provider=provider,
+        operation=operation,
+        field="ambient",
+    )

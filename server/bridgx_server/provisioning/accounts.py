@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from bridgx_server.errors import NotFound, PermissionDenied
+import threading
+from dataclasses import replace
+
+from bridgx_server.errors import Conflict, InvalidField, NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.providers.registry import ProviderRegistry
+from bridgx_server.providers.registry import AMBIENT, ProviderRegistry
 from bridgx_server.provisioning.once import Attempt
 from bridgx_server.scaling.engine import Template
-from bridgx_server.store import accounts, clusters
+from bridgx_server.store import accounts, clusters, instances, networks
+from bridgx_server.store.accounts import Account, AccountChange
 from bridgx_server.store.database import Store
 from bridgx_server.store.scope import AccountName, Scope
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
@@ -21,6 +25,8 @@ class AccountClouds:
         self._store = store
         self._keyring = keyring
         self._registry = registry
+        self._used: dict[int, Credentials] = {}
+        self._lock = threading.Lock()
 
     def provider(self, account_id: int) -> Provider:
         """The adapter of an account.
@@ -32,11 +38,27 @@ class AccountClouds:
             credentials = accounts.credentials_of(self._store, self._keyring, account_id)
         except (NotFound, SecretUnreadable) as error:
             raise ProviderError(ErrorClass.BAD_CREDENTIALS, str(error)) from None
+        with self._lock:
+            before = self._used.get(account_id)
+            self._used[account_id] = credentials
+        if before is not None and before != credentials:
+            self._registry.forget(before)
         return self._registry.get(credentials)
 
-    def verify(self, credentials: Credentials) -> None:
-        """Asks the cloud whether it accepts a secret, before it is stored; raises ProviderError."""
-        self._registry.get(credentials).list_regions()
+    def verified(self, credentials: Credentials) -> Provider:
+        """An adapter with credentials that are not stored yet and that the cloud accepts; raises InvalidField, ProviderError."""
+        provider = self.connected(credentials)
+        try:
+            provider.list_regions()
+        except ProviderError as error:
+            if error.field == "ambient":
+                raise InvalidField("ambient", error.message) from None
+            raise
+        return provider
+
+    def connected(self, credentials: Credentials) -> Provider:
+        """An adapter with credentials that are not stored yet; the cloud is not asked."""
+        return self._registry.connect(credentials)
 
 
 class StoredTemplates:
@@ -84,12 +106,14 @@ def register(
     Raises:
         PermissionDenied: the caller's accounts are named, and this is none of them; registered or not is not told.
         AlreadyExists: the access key is registered.
+        InvalidField: there is no ambient identity at this cloud, or none on this machine.
         ProviderError: BAD_CREDENTIALS, when the cloud says so.
     """
     if not scope.covers(AccountName(credentials.provider, credentials.access_key)):
         raise PermissionDenied(f"account {credentials.access_key} of {credentials.provider} is none of the caller's")
+    check_ambient(credentials)
     try:
-        clouds.verify(credentials)
+        clouds.verified(credentials)
     except ProviderError as error:
         # A cloud that is away, or an account that may not list regions, is no reason to refuse.
         if error.kind is ErrorClass.BAD_CREDENTIALS:
@@ -100,3 +124,72 @@ def register(
         account = accounts.register(store, keyring, credentials, name=name, caller=attempt.caller)
         attempt.answered(account.access_key)
     return account.access_key
+
+
+def update(
+    store: Store,
+    scope: Scope,
+    keyring: Keyring,
+    clouds: AccountClouds,
+    *,
+    provider: str,
+    access_key: str,
+    name: str = "",
+    secret: str = "",
+    new_key: str = "",
+    ambient: bool = False,
+) -> Account:
+    """Changes an account's name, or what it uses at the cloud: another secret, another key and secret, or the machine's
+    own identity. What is empty stays. The cloud is asked first, and the old secret stays unless it accepts the new.
+
+    Tasks go on: every call takes the credentials that are stored when it begins.
+
+    Raises:
+        NotFound: there is no such account.
+        AlreadyExists: the new access key is another account's.
+        Conflict: the credentials are those of another account at the cloud.
+        InvalidField: there is no ambient identity at this cloud, or none on this machine.
+        ProviderError: the cloud refuses the new credentials, or cannot be asked.
+    """
+    account = accounts.by_key(store, scope, provider, access_key)
+    wanted = AccountChange(name=name or None)
+    if secret or ambient:
+        key = access_key if ambient else new_key or account.cloud_key or access_key
+        credentials = Credentials(provider, key, secret, account.project_id, ambient)
+        check_ambient(credentials)
+        _check_same_owner(store, account, _accepted(clouds, credentials))
+        wanted = replace(wanted, credentials=credentials)
+    return accounts.change(store, scope, keyring, provider, access_key, wanted)
+
+
+def check_ambient(credentials: Credentials) -> None:
+    """Refuses an ambient identity at a cloud whose SDK knows none; raises InvalidField."""
+    if credentials.ambient and credentials.provider not in AMBIENT:
+        raise InvalidField(
+            "ambient", f"{credentials.provider} knows no identity of a machine: give an access key and its secret"
+        )
+
+
+def _accepted(clouds: AccountClouds, credentials: Credentials) -> Provider:
+    try:
+        return clouds.verified(credentials)
+    except ProviderError as error:
+        if error.kind is not ErrorClass.PERMISSION_DENIED:
+            raise
+    return clouds.connected(credentials)  # they are known there, though they may not list regions
+
+
+def _check_same_owner(store: Store, account: Account, provider: Provider) -> None:
+    """Refuses credentials that see nothing of what the account has: its machines would all seem to be gone."""
+    kept = instances.some_running(store, account.id)
+    if kept:
+        batch = provider.limits.describe_batch
+        seen = any(provider.describe_machines(region, ids[:batch]) for region, ids in kept.items())
+    else:
+        kept = networks.some_vpcs(store, account.id)
+        seen = any(provider.describe_vpcs(region, ids) for region, ids in kept.items())
+    if kept and not seen:
+        raise Conflict(
+            f"the cloud accepts these credentials, but they see nothing of what account {account.access_key} has there: "
+            "they belong to another account. Register that one beside it"
+        )
