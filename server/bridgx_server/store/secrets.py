@@ -116,7 +116,7 @@ class Keyring:
         """The secret again; raises SecretUnreadable."""
         version, name, data = _parsed(sealed, row)
         if version != VERSION:
-            raise SecretUnreadable(f"the secret of {row} is sealed in a form that is not known here: {version[:16]!r}")
+            raise SecretUnreadable(f"the secret of {row} is stored in a form that is not known here")
         found = self._named(name)
         if found is None:
             self._missed()
