@@ -18,10 +18,11 @@ from bridgx_server.store.accounts import AccountChange
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
-from bridgx_server.store.keys import FileKeys, add_to_file
+from bridgx_server.store.keys import KeyFile, add_to_file
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import AccountRow
 from bridgx_server.store.rotation import Rotation
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
 
 ACCOUNTS = 60
@@ -37,7 +38,7 @@ class House:
 
     @property
     def keyring(self) -> Keyring:
-        return Keyring(FileKeys(self.key_file))
+        return Keyring(KeyFile(self.key_file))
 
     def bridgx(self, *arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
         environment = {"BRIDGX_DATABASE_URL": self.url, "BRIDGX_SECRET_KEY_FILE": str(self.key_file)}
@@ -185,8 +186,8 @@ def test_secrets_that_change_meanwhile_stay_as_they_were_changed(house: House) -
             before.set()
             for number in (0, 15, 16):
                 wanted = AccountChange(credentials=Credentials("AWSCloud", f"AK{number}", f"changed {number}"))
-                accounts.change(house.store, old_ring, "AWSCloud", f"AK{number}", wanted)
-            accounts.remove(house.store, "AWSCloud", "AK17")
+                accounts.change(house.store, EVERYTHING, old_ring, "AWSCloud", f"AK{number}", wanted)
+            accounts.remove(house.store, EVERYTHING, "AWSCloud", "AK17")
             after.set()
 
     found = rotation.rotate(house.store, house.keyring, batch=10, progress=change)
@@ -209,10 +210,10 @@ def test_a_write_between_reading_and_writing_is_not_overwritten(house: House) ->
             if row.endswith("/AK5") and not self.done:
                 self.done = True
                 wanted = AccountChange(credentials=Credentials("AWSCloud", "AK5", "changed under way"))
-                accounts.change(store, house.keyring, "AWSCloud", "AK5", wanted)
+                accounts.change(store, EVERYTHING, house.keyring, "AWSCloud", "AK5", wanted)
             return super().seal(secret, row)
 
-    ring = Interfering(FileKeys(house.key_file))
+    ring = Interfering(KeyFile(house.key_file))
     found = rotation.rotate(store, ring, batch=10)
     assert ring.done
     assert (found.resealed, found.current, found.unreadable) == (ACCOUNTS, 1, [])

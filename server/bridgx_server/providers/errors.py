@@ -58,7 +58,8 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
         Retry.NEVER, "Top up the cloud account or settle its bill, then ask again."
     ),
     ErrorClass.BAD_CREDENTIALS: ClassTraits(
-        Retry.NEVER, "Register the account again with a valid access key and secret."
+        Retry.NEVER,
+        "Give the account a valid access key and secret, with cloud_account/update or `bridgx account update`.",
     ),
     ErrorClass.PERMISSION_DENIED: ClassTraits(
         Retry.NEVER,

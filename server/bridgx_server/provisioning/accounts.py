@@ -104,7 +104,8 @@ def register(
     """Registers an account, if the cloud accepts its secret or cannot be asked; returns its access key.
 
     Raises:
-        PermissionDenied: the caller's accounts are named, and this is none of them; registered or not is not told.
+        PermissionDenied: the caller's accounts are named, and this is none of them, registered or not; or it is to be
+            the identity of the server's machine.
         AlreadyExists: the access key is registered.
         InvalidField: there is no ambient identity at this cloud, or none on this machine.
         ProviderError: BAD_CREDENTIALS, when the cloud says so.
@@ -112,6 +113,7 @@ def register(
     if not scope.covers(AccountName(credentials.provider, credentials.access_key)):
         raise PermissionDenied(f"account {credentials.access_key} of {credentials.provider} is none of the caller's")
     check_ambient(credentials)
+    _check_may_be_ambient(scope, credentials)
     try:
         clouds.verified(credentials)
     except ProviderError as error:
@@ -146,6 +148,7 @@ def update(
 
     Raises:
         NotFound: there is no such account.
+        PermissionDenied: the identity of the server's machine is for callers of all accounts.
         AlreadyExists: the new access key is another account's.
         Conflict: the credentials are those of another account at the cloud.
         InvalidField: there is no ambient identity at this cloud, or none on this machine.
@@ -157,6 +160,7 @@ def update(
         key = access_key if ambient else new_key or account.cloud_key or access_key
         credentials = Credentials(provider, key, secret, account.project_id, ambient)
         check_ambient(credentials)
+        _check_may_be_ambient(scope, credentials)
         _check_same_owner(store, account, _accepted(clouds, credentials))
         wanted = replace(wanted, credentials=credentials)
     return accounts.change(store, scope, keyring, provider, access_key, wanted)
@@ -168,6 +172,12 @@ def check_ambient(credentials: Credentials) -> None:
         raise InvalidField(
             "ambient", f"{credentials.provider} knows no identity of a machine: give an access key and its secret"
         )
+
+
+def _check_may_be_ambient(scope: Scope, credentials: Credentials) -> None:
+    """The machine's identity belongs to whoever runs the server, not to a tenant."""
+    if credentials.ambient and scope.accounts is not None:
+        raise PermissionDenied("only a caller of all accounts may use the identity of the server's machine")
 
 
 def _accepted(clouds: AccountClouds, credentials: Credentials) -> Provider:
