@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import replace
+from typing import Any, cast
 
 from bridgx_server.errors import Conflict, InvalidField, NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
@@ -31,13 +33,27 @@ class AccountClouds:
     def provider(self, account_id: int) -> Provider:
         """The adapter of an account.
 
+        A call that the cloud refuses for credentials which have been exchanged meanwhile is made again with the new ones:
+        it may have waited for its turn, or been under way, when the old ones were withdrawn.
+
         Raises:
             ProviderError: BAD_CREDENTIALS when the account is gone or its secret cannot be read.
         """
+        credentials = self._stored(account_id)
+        return cast(Provider, _Following(self, account_id, credentials, self._adapter(account_id, credentials)))
+
+    def successor(self, account_id: int, used: Credentials) -> Provider | None:
+        """The adapter with what is stored now, None where that is what was used; raises ProviderError."""
+        credentials = self._stored(account_id)
+        return None if credentials == used else self._adapter(account_id, credentials)
+
+    def _stored(self, account_id: int) -> Credentials:
         try:
-            credentials = accounts.credentials_of(self._store, self._keyring, account_id)
+            return accounts.credentials_of(self._store, self._keyring, account_id)
         except (NotFound, SecretUnreadable) as error:
             raise ProviderError(ErrorClass.BAD_CREDENTIALS, str(error)) from None
+
+    def _adapter(self, account_id: int, credentials: Credentials) -> Provider:
         with self._lock:
             before = self._used.get(account_id)
             self._used[account_id] = credentials
@@ -59,6 +75,32 @@ class AccountClouds:
     def connected(self, credentials: Credentials) -> Provider:
         """An adapter with credentials that are not stored yet; the cloud is not asked."""
         return self._registry.connect(credentials)
+
+
+class _Following:
+    """An adapter whose calls go on with new credentials where the old ones were exchanged under way."""
+
+    def __init__(self, clouds: AccountClouds, account_id: int, credentials: Credentials, provider: Provider) -> None:
+        self._clouds = clouds
+        self._account_id = account_id
+        self._credentials = credentials
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._provider, name)
+        return functools.partial(self._call, name) if callable(value) else value
+
+    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return getattr(self._provider, name)(*args, **kwargs)
+        except ProviderError as error:
+            if error.kind is not ErrorClass.BAD_CREDENTIALS:
+                raise
+            # Refused, so nothing was done; and whatever was done before carries the same token.
+            successor = self._clouds.successor(self._account_id, self._credentials)
+            if successor is None:
+                raise
+        return getattr(successor, name)(*args, **kwargs)
 
 
 class StoredTemplates:
