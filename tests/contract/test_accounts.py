@@ -85,7 +85,7 @@ def test_a_secret_is_exchanged_while_a_task_runs(keys: Keys) -> None:
     assert keys.api.ended(keys.expand(cluster, 1))["status"] == "SUCCESS"
     row = keys.listed()
     assert (row["cloud_key"], row["ambient"]) == (keys.name("second"), False)
-    assert row["secret_update_at"] > row["create_at"]
+    assert row["key_update_at"] > row["create_at"]
     assert not {"account_secret", "secret"} & set(row)
 
 
@@ -146,7 +146,7 @@ def test_an_account_is_renamed_without_its_secret(keys: Keys) -> None:
     keys.update(account_name="team b")
     row = keys.listed()
     assert (row["account_name"], row["cloud_key"]) == ("team b", keys.first)
-    assert row["secret_update_at"] == row["create_at"]
+    assert row["key_update_at"] == row["create_at"]
 
 
 def test_baidu_has_no_identity_of_a_machine(api: Api) -> None:

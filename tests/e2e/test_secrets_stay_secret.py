@@ -142,6 +142,7 @@ def a_world(database_url: str, tmp_path: Path) -> Iterator[World]:
         "BRIDGX_LOG_LEVEL": "debug",
         "BRIDGX_POLL": "0.1",
         "BRIDGX_LEASE": "3",
+        "BRIDGX_VISIBILITY": "0.5",
         "BRIDGX_READ_TIMEOUT": "5",
         "BRIDGX_GRPC_PORT": str(grpc_port),
         "DEBUG": "sdk",
@@ -326,7 +327,14 @@ def nonsense(world: World) -> None:
 
 
 def a_broken_database(world: World) -> None:
-    """What nobody foresaw: a table is gone in the middle, with a secret on its way into it."""
+    """What nobody foresaw: a row that cannot be read, and a table that is gone, with a secret on its way into it."""
+    cluster = world.get("cluster/describe_all")["cluster_list"][0]["cluster_name"]
+    with world.store.transaction():
+        world.store.database.execute_sql("UPDATE clusters SET tags_json = '{', data_disks_json = '{'")
+    assert world.call("GET", "cluster/describe", params={"cluster_name": cluster}).status_code == 500
+    world.post("cluster/expand", {"cluster_name": cluster, "task_name": "t", "count": 1})
+    until(lambda: "step failed" in world.logs())
+    assert "Traceback" in world.logs()
     with world.store.connection():
         world.store.database.execute_sql("ALTER TABLE accounts RENAME TO accounts_away")
     body = {
@@ -338,7 +346,6 @@ def a_broken_database(world: World) -> None:
     assert world.call("POST", "cloud_account/create", json=body).status_code in (400, 500, 503)
     update = {"provider": "AWSCloud", "account_key": "key-of-AWSCloud", "account_secret": world.marks.new("later")}
     assert world.call("POST", "cloud_account/update", json=update).status_code in (500, 503)
-    assert "Traceback" in world.logs()
 
 
 def everything_stored(world: World) -> bytes:

@@ -57,7 +57,7 @@ class AccountService(pb.AccountServiceServicer):
                     create_by=account.created_by,
                     ambient=account.ambient,
                     cloud_key=account.cloud_key,
-                    secret_update_at=moment(account.secret_at),
+                    key_update_at=moment(account.secret_at),
                 )
                 for account in page.rows
             ],

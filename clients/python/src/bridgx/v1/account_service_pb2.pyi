@@ -55,7 +55,7 @@ class ListAccountsResponse(_message.Message):
     def __init__(self, account_list: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., pager: _Optional[_Union[_common_pb2.Pager, _Mapping]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("account_id", "account_name", "provider", "account_key", "project_id", "create_at", "create_by", "ambient", "cloud_key", "secret_update_at")
+    __slots__ = ("account_id", "account_name", "provider", "account_key", "project_id", "create_at", "create_by", "ambient", "cloud_key", "key_update_at")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -65,7 +65,7 @@ class Account(_message.Message):
     CREATE_BY_FIELD_NUMBER: _ClassVar[int]
     AMBIENT_FIELD_NUMBER: _ClassVar[int]
     CLOUD_KEY_FIELD_NUMBER: _ClassVar[int]
-    SECRET_UPDATE_AT_FIELD_NUMBER: _ClassVar[int]
+    KEY_UPDATE_AT_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     account_name: str
     provider: str
@@ -75,8 +75,8 @@ class Account(_message.Message):
     create_by: str
     ambient: bool
     cloud_key: str
-    secret_update_at: _timestamp_pb2.Timestamp
-    def __init__(self, account_id: _Optional[str] = ..., account_name: _Optional[str] = ..., provider: _Optional[str] = ..., account_key: _Optional[str] = ..., project_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_by: _Optional[str] = ..., ambient: _Optional[bool] = ..., cloud_key: _Optional[str] = ..., secret_update_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    key_update_at: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., account_name: _Optional[str] = ..., provider: _Optional[str] = ..., account_key: _Optional[str] = ..., project_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_by: _Optional[str] = ..., ambient: _Optional[bool] = ..., cloud_key: _Optional[str] = ..., key_update_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class UpdateAccountRequest(_message.Message):
     __slots__ = ("provider", "account_key", "account_secret", "new_account_key", "ambient", "account_name")
