@@ -12,6 +12,7 @@ ROUTES = {
   ["/api/v1/cloud_account/create"] = {POST = "account_key"},
   ["/api/v1/cloud_account/delete"] = {POST = "account_key"},
   ["/api/v1/cloud_account/list"] = {GET = ""},
+  ["/api/v1/cloud_account/update"] = {POST = "account_key"},
   ["/api/v1/cluster/create"] = {POST = "cluster_name"},
   ["/api/v1/cluster/delete"] = {POST = "cluster_name"},
   ["/api/v1/cluster/describe"] = {GET = "cluster"},
@@ -152,12 +153,17 @@ local function unwrap(body, key)
   return "null"
 end
 
+-- The transcoder quotes what it could not read, and that may be a secret: which field it was, and why, is enough.
+local function unquoting(text)
+  return (text:match("^[^\n]*"):gsub("invalid value .* for type ", "invalid value for type "))
+end
+
 -- A google.rpc.Status in JSON as it is; plain text becomes one.
 local function status_of(body, code)
   if begins(body, '{"code":') or begins(body, '{"message":') then
     return body
   end
-  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or body))
+  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or unquoting(body)))
 end
 
 -- Quotes inside JSON strings are escaped, so these patterns match keys only.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridgx_server.opening import keyring_of
 from bridgx_server.options import open_store, secrets_epilog, settings_of, settings_options
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ELSEWHERE = {
     "demo": ("bridgx_server.demo.command", "demo_command"),
     "edge": ("bridgx_server.edge_command", "edge_command"),
     "health": ("bridgx_server.health", "health_command"),
+    "keys": ("bridgx_server.keys_command", "keys_command"),
     "token": ("bridgx_server.identities.command", "token_command"),
 }
 
@@ -143,16 +145,26 @@ def account() -> None:
 @click.option("--access-key", required=True, help="Its access key.")
 @click.option("--project-id", default="", help="HuaweiCloud: its project; empty: looked up in each region.")
 @click.option(
+    "--ambient", is_flag=True, help="No secret: the identity of the server's machine; the key is a mere name."
+)
+@click.option(
     "--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the secret."
 )
 def account_add(
-    database_url: str | None, provider: str, name: str, access_key: str, project_id: str, secret_file: Path | None
+    database_url: str | None,
+    provider: str,
+    name: str,
+    access_key: str,
+    project_id: str,
+    ambient: bool,
+    secret_file: Path | None,
 ) -> None:
     """Registers an account. The secret is read from a file, or asked for."""
     from bridgx_server.errors import BridgXError
     from bridgx_server.identities.command import COMMAND_LINE, by_command_line
     from bridgx_server.providers.base import Credentials
     from bridgx_server.providers.registry import ADAPTERS
+    from bridgx_server.provisioning.accounts import check_ambient
     from bridgx_server.store import accounts
     from bridgx_server.store.audit import Resource
 
@@ -160,14 +172,70 @@ def account_add(
         raise click.ClickException(f"provider: must be one of {', '.join(ADAPTERS)}")
     settings = settings_of({"database_url": database_url})
     store, keyring = open_store(settings.database_url), _keyring(settings)
-    secret = secret_file.read_text().strip() if secret_file else click.prompt("Secret", hide_input=True)
-    credentials = Credentials(provider, access_key, secret, project_id)
+    secret = "" if ambient else _secret(secret_file)
+    credentials = Credentials(provider, access_key, secret, project_id, ambient)
     try:
+        check_ambient(credentials)
         with by_command_line("account add", store, Resource("account", access_key)):
             accounts.register(store, keyring, credentials, name=name, caller=COMMAND_LINE)
     except BridgXError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"registered {access_key} of {provider}")
+
+
+@account.command("update")
+@click.option("--database-url", default=None, metavar="VALUE", help="The database. [env BRIDGX_DATABASE_URL]")
+@click.option("--provider", required=True, help="The cloud.")
+@click.option("--access-key", required=True, help="The access key that the account is registered with.")
+@click.option(
+    "--new-access-key", default="", help="The access key to use at the cloud from now on; default: as before."
+)
+@click.option("--name", default="", help="What people call it from now on.")
+@click.option("--ambient", is_flag=True, help="Use the identity of the server's machine instead of a secret.")
+@click.option("--only-name", is_flag=True, help="Change the name alone; no secret is asked for.")
+@click.option(
+    "--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the new secret."
+)
+def account_update(
+    database_url: str | None,
+    provider: str,
+    access_key: str,
+    new_access_key: str,
+    name: str,
+    ambient: bool,
+    only_name: bool,
+    secret_file: Path | None,
+) -> None:
+    """Exchanges an account's secret, while tasks run. The cloud is asked first: the old one stays unless it accepts."""
+    from bridgx_server.errors import BridgXError
+    from bridgx_server.identities.command import by_command_line
+    from bridgx_server.providers.errors import ProviderError
+    from bridgx_server.providers.registry import ProviderRegistry
+    from bridgx_server.provisioning import accounts
+    from bridgx_server.store.audit import Resource
+    from bridgx_server.store.scope import EVERYTHING
+
+    settings = settings_of({"database_url": database_url})
+    store, keyring = open_store(settings.database_url), _keyring(settings)
+    clouds = accounts.AccountClouds(store, keyring, ProviderRegistry(settings.provider_settings()))
+    secret = "" if ambient or only_name else _secret(secret_file)
+    try:
+        with by_command_line("account update", store, Resource("account", access_key)):
+            accounts.update(
+                store,
+                EVERYTHING,
+                keyring,
+                clouds,
+                provider=provider,
+                access_key=access_key,
+                name=name,
+                secret=secret,
+                new_key=new_access_key,
+                ambient=ambient,
+            )
+    except (BridgXError, ProviderError) as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"updated {access_key} of {provider}")
 
 
 @account.command("list")
@@ -210,29 +278,26 @@ def account_remove(database_url: str | None, provider: str, access_key: str) -> 
     click.echo(f"removed {access_key} of {provider}")
 
 
-def _keyring(settings: Settings) -> Keyring:
-    from bridgx_server.store.secrets import InvalidKey
+def _secret(file: Path | None) -> str:
+    secret = file.read_text().strip() if file else str(click.prompt("Secret", hide_input=True))
+    if not secret:
+        raise click.ClickException("the secret is empty")
+    return secret
 
-    try:
-        keyring = settings.keyring()
-    except (InvalidKey, OSError) as error:
-        raise click.ClickException(f"the secret key cannot be used: {error}") from None
-    if keyring is None:
-        raise click.ClickException(
-            "no secret key is set, so secrets could not be sealed: make one with `openssl rand -hex 32` and give it as"
-            " BRIDGX_SECRET_KEY or --secret-key-file"
-        )
-    return keyring
+
+def _keyring(settings: Settings) -> Keyring:
+    return keyring_of(settings)
 
 
 def _parts(settings: Settings) -> Parts:
     from peewee import InterfaceError, OperationalError
 
-    from bridgx_server import logs
+    from bridgx_server import crashes, logs
     from bridgx_server.server import Parts
     from bridgx_server.store.migrations import SchemaOutdated, require_current
 
     logs.set_up(settings.log_level, settings.log_format)
+    crashes.guard()
     store, keyring = open_store(settings.database_url), _keyring(settings)
     try:
         require_current(store)

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
 from bridgx_server.settings import Settings, default_text
+from bridgx_server.store.secrets import InvalidKey
 
 if TYPE_CHECKING:
     from bridgx_server.store.database import Store
@@ -52,6 +53,8 @@ def checked(kind: type[Kind], flags: dict[str, Any]) -> Kind:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return kind(**given)
+    except (InvalidKey, OSError) as error:  # of the settings file, before anything is checked
+        raise click.ClickException(f"the settings file cannot be used: {error}") from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, row['loc'])) or 'settings'}: {row['msg']}" for row in error.errors()]
         raise click.ClickException("wrong settings: " + "; ".join(lines)) from None

@@ -20,7 +20,8 @@ from bridgx_server.providers.rates import parse
 from bridgx_server.providers.registry import ADAPTERS
 from bridgx_server.scaling.engine import EngineSettings
 from bridgx_server.scaling.limiter import LimiterSettings
-from bridgx_server.store.secrets import Keyring, key_from_text
+from bridgx_server.store.keys import KeyCommand, KeyFile, KeySources, KeyText, private_text
+from bridgx_server.store.secrets import Keyring, KeySource
 from bridgx_server.tls import TlsFiles
 
 FILE_VARIABLE = "BRIDGX_SETTINGS_FILE"
@@ -39,10 +40,14 @@ def check_tls(certificate: Path | None, key: Path | None, client_ca: Path | None
 class Settings(BaseSettings):
     """What can be set. The descriptions are what `bridgx serve --help` prints."""
 
-    model_config = SettingsConfigDict(env_prefix="BRIDGX_", extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BRIDGX_", extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
     database_url: str = Field(
-        "sqlite:///bridgx.db", description="sqlite:///file, postgresql://user:password@host:port/name or mysql://…"
+        "sqlite:///bridgx.db",
+        repr=False,
+        description="sqlite:///file, postgresql://user:password@host:port/name or mysql://…",
     )
     grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 chooses a free one.")
@@ -101,9 +106,11 @@ class Settings(BaseSettings):
         description="Addresses and blocks of Envoys: the last entry of their X-Forwarded-For is believed in the audit.",
     )
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Key that seals secrets in the database: 64 hexadecimal digits or base64."
+        SecretStr(""),
+        description="Keys that open secrets in the database, the first seals: `bridgx keys generate` makes one.",
     )
-    secret_key_file: Path | None = Field(None, description="A file with that key; further lines are older keys.")
+    secret_key_file: Path | None = Field(None, description="A file with those keys, one a line; for its owner alone.")
+    secret_key_command: str = Field("", description="A command that prints those keys; run without a shell.")
     time_zone: str = Field("UTC", description="Where a day of usage begins and ends, such as Asia/Shanghai.")
     default_max_machines: int = Field(200, ge=1, le=100_000, description="A cluster's quota where it names none.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
@@ -200,7 +207,12 @@ class Settings(BaseSettings):
 
         file = os.environ.get(FILE_VARIABLE)
         sources = (init_settings, env_settings)
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+        if not file:
+            return sources
+        from_file = TomlConfigSettingsSource(settings_cls, Path(file))
+        if "secret_key" in from_file.toml_data:
+            private_text(Path(file))
+        return (*sources, from_file)
 
     def tls(self) -> TlsFiles | None:
         """The files of the gRPC server's TLS, None where there is none."""
@@ -258,11 +270,18 @@ class Settings(BaseSettings):
         )
 
     def keyring(self) -> Keyring | None:
-        """The keys, None where none is set. Raises InvalidKey."""
-        texts = [self.secret_key.get_secret_value()] if self.secret_key.get_secret_value() else []
+        """The keys of the environment, the file and the command, in this order; None where none of them is set.
+
+        Raises InvalidKey, OSError.
+        """
+        sources: list[KeySource] = []
+        if self.secret_key.get_secret_value().strip():
+            sources.append(KeyText(self.secret_key.get_secret_value(), "BRIDGX_SECRET_KEY"))
         if self.secret_key_file is not None:
-            texts += [line for line in self.secret_key_file.read_text(encoding="ascii").splitlines() if line.strip()]
-        return Keyring.of(*(key_from_text(text) for text in texts)) if texts else None
+            sources.append(KeyFile(self.secret_key_file))
+        if self.secret_key_command.strip():
+            sources.append(KeyCommand(self.secret_key_command))
+        return Keyring(KeySources(sources)) if sources else None
 
     def provider_settings(self) -> Mapping[str, ProviderSettings]:
         """How each cloud is reached."""

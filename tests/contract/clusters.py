@@ -32,7 +32,7 @@ def a_place(api: Api, cloud: str) -> dict[str, str]:
     }
 
 
-def a_network(api: Api, cloud: str, place: dict[str, str]) -> dict[str, str]:
+def a_network(api: Api, cloud: str, place: dict[str, str], account: str = "") -> dict[str, str]:
     """A VPC with one subnet and one security group."""
     vpc = api.post(
         "network_config/create",
@@ -46,7 +46,7 @@ def a_network(api: Api, cloud: str, place: dict[str, str]) -> dict[str, str]:
             "switch_name": "first-switch",
             "security_group_name": f"first-group-{next(_numbers)}",
             "security_group_type": "normal",
-            "ak": f"demo-{cloud}",
+            "ak": account or f"demo-{cloud}",
         },
     )
     subnet = api.get("subnet/describe", vpc_id=vpc)["Switches"][0]["SwitchId"]

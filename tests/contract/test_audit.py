@@ -90,6 +90,15 @@ def _new_account(world: World, tenant: Tenant) -> Message:
     return pb.CreateAccountRequest(provider=CLOUD, account_name="a", account_key=key, account_secret=MARKER)
 
 
+def _exchanged_secret(world: World, tenant: Tenant) -> Message:
+    number = next(numbers)
+    key = f"key-{number}"
+    world.control.call("POST", "/accounts", {"cloud": CLOUD, "access_key": key, "secret": "the-first-secret"})
+    world.register(CLOUD, key, "the-first-secret")
+    world.control.call("POST", "/accounts", {"cloud": CLOUD, "access_key": key, "secret": MARKER})
+    return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_secret=MARKER)
+
+
 def _new_subnet(world: World, tenant: Tenant) -> Message:
     block = f"10.1.{100 + next(numbers)}.0/24"
     return pb.CreateSubnetRequest(vpc_id=tenant.vpc, zone_id=ZONE, cidr_block=block, switch_name="further")
@@ -99,6 +108,7 @@ def _new_subnet(world: World, tenant: Tenant) -> Message:
 CASES: dict[str, Callable[[World, Tenant], Message]] = {
     "AccountService.CreateAccount": _new_account,
     "AccountService.DeleteAccount": _unused_account,
+    "AccountService.UpdateAccount": _exchanged_secret,
     "ClusterService.CreateCluster": lambda _, tenant: template_of(
         tenant, f"c-{next(numbers)}", password="Mark3r-of-pass"
     ),

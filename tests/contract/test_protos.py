@@ -53,6 +53,7 @@ OPERATIONS = {
     ("POST", "/api/v1/instance/unprotect"): "InstanceService.UnprotectInstances",
     ("POST", "/api/v1/cloud_account/create"): "AccountService.CreateAccount",
     ("GET", "/api/v1/cloud_account/list"): "AccountService.ListAccounts",
+    ("POST", "/api/v1/cloud_account/update"): "AccountService.UpdateAccount",
     ("POST", "/api/v1/cloud_account/delete"): "AccountService.DeleteAccount",
     ("GET", "/api/v1/task/describe"): "TaskService.GetTask",
     ("POST", "/api/v1/task/cancel"): "TaskService.CancelTask",

@@ -116,6 +116,17 @@ def _deletions(two: Two) -> list[Probe]:
     return [Probe(request(key), request(NOBODY), ((key, NOBODY),))]
 
 
+def _account_updates(two: Two) -> list[Probe]:
+    def request(key: str) -> pb.UpdateAccountRequest:
+        return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_secret="a-secret")
+
+    def renamed(key: str) -> pb.UpdateAccountRequest:
+        return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_name="mine")
+
+    key = two.owner.account_key
+    return [Probe(make(key), make(NOBODY), ((key, NOBODY),)) for make in (request, renamed)]
+
+
 def _clusters(two: Two) -> list[Probe]:
     key, owner = two.owner.account_key, two.owner
     theirs = template_of(owner, "curious")
@@ -226,6 +237,7 @@ RULE = pb.SecurityGroupRule(protocol="tcp", port_range="22/22", direction="ingre
 CASES: dict[str, Callable[[Two], list[Probe]]] = {
     "AccountService.CreateAccount": _accounts,
     "AccountService.DeleteAccount": _deletions,
+    "AccountService.UpdateAccount": _account_updates,
     "AccountService.ListAccounts": _filters(pb.ListAccountsRequest, ("provider", lambda owner: OTHER_CLOUD, NOWHERE)),
     "AuditService.ListAuditRecords": _filters(
         pb.ListAuditRecordsRequest,

@@ -178,7 +178,7 @@ class Control:
         )
 
     async def _add_account(self, request: web.Request) -> web.Response:
-        body = await _body(request, {"cloud", "access_key", "secret", "project_id", "machine_quota"})
+        body = await _body(request, {"cloud", "access_key", "secret", "project_id", "machine_quota", "owner", "token"})
         cloud = self._cloud(body.get("cloud"))
         secret = _text(body, "secret")
         if len(secret) < 16:
@@ -188,7 +188,11 @@ class Control:
             secret,
             _text(body, "project_id", ""),
             int(_number(body, "machine_quota", 100_000, 0, 10**9)),
+            _text(body, "owner", ""),
+            _text(body, "token", ""),
         )
+        if account.owner and account.owner not in cloud.accounts:
+            raise BadInput(f"owner: there is no account {account.owner}")
         cloud.add_account(account)
         cloud.commit()
         return web.json_response({"access_key": account.access_key})

@@ -8,12 +8,18 @@ from typing import Any
 
 @dataclass
 class Account:
-    """Someone who may call. ``machine_quota`` is how many machines may exist at a time in a region."""
+    """Someone who may call. ``machine_quota`` is how many machines may exist at a time in a region.
+
+    With ``owner`` it is but another access key of that account. With ``token`` it is a temporary one: every call carries
+    the token beside the signature.
+    """
 
     access_key: str
     secret: str
     project_id: str = ""
     machine_quota: int = 100_000
+    owner: str = ""
+    token: str = ""
 
 
 @dataclass

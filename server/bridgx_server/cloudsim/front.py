@@ -22,7 +22,10 @@ from bridgx_server.cloudsim.errors import SimError
 
 @dataclass
 class Call:
-    """A request as its front understood it. ``parameters`` are flat or nested, as the vendor's are."""
+    """A request as its front understood it. ``parameters`` are flat or nested, as the vendor's are.
+
+    ``key`` is the access key that signed it, which is another than the account's name where the account has several.
+    """
 
     action: str
     account: str
@@ -30,6 +33,7 @@ class Call:
     parameters: Mapping[str, Any]
     effects: Effects = field(default_factory=Effects)
     dropped: Callable[[float], bool] = lambda share: False
+    key: str = ""
 
 
 class Refusal(Exception):

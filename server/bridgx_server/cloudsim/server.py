@@ -19,7 +19,7 @@ from bridgx_server.cloudsim.core import Effects, SimCloud
 from bridgx_server.cloudsim.entities import Account
 from bridgx_server.cloudsim.errors import Kind, SimError
 from bridgx_server.cloudsim.faults import Faults
-from bridgx_server.cloudsim.front import FRONTS, Front, Refusal, front_of
+from bridgx_server.cloudsim.front import FRONTS, Call, Front, Refusal, front_of
 from bridgx_server.cloudsim.persistence import Journal
 from bridgx_server.cloudsim.rates import Rates
 
@@ -28,6 +28,15 @@ HOST = "127.0.0.1"
 KEPT_CALLS = 20_000  # calls that /calls remembers
 BODY_LIMIT = 4 * 1024 * 1024  # bytes
 START_TIMEOUT = 60.0  # seconds
+
+# Where the token of a temporary access key stands, and what the vendor calls one that is wrong: code and HTTP status.
+TOKENS: Mapping[str, tuple[str, str, int]] = {
+    "AlibabaCloud": ("x-acs-security-token", "InvalidSecurityToken.MismatchWithAccessKey", 403),
+    "HuaweiCloud": ("X-Security-Token", "APIGW.0301", 401),
+    "TencentCloud": ("X-TC-Token", "AuthFailure.TokenFailure", 200),
+    "BaiduCloud": ("x-bce-security-token", "AccessDenied", 403),
+    "AWSCloud": ("X-Amz-Security-Token", "AuthFailure", 401),
+}
 
 
 def demo_account(provider: str) -> Account:
@@ -174,6 +183,7 @@ class CloudSim:
         call.effects = Effects.of(struck)
         call.dropped = self.faults.dropped
         try:
+            _settle_account(provider, request, call, cloud)
             self._refuse(provider, call.action, kinds)
             response = front.perform(call, cloud)
         except Refusal as refused:
@@ -213,6 +223,15 @@ class CloudSim:
                 "at": self.clock(),
             }
         )
+
+
+def _settle_account(provider: str, request: web.Request, call: Call, cloud: SimCloud) -> None:
+    """Whose call it is that an access key has signed; raises SimError where its token is wrong."""
+    account = cloud.accounts[call.account]
+    header, code, status = TOKENS[provider]
+    if request.headers.get(header, "") != account.token:
+        raise SimError(Kind.VENDOR, "the security token is wrong", code=code, status=status)
+    call.key, call.account = call.account, account.owner or call.account
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

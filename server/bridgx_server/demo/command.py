@@ -11,6 +11,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
+from bridgx_server import crashes
 from bridgx_server.demo.rest import Rest, RestError
 from bridgx_server.demo.system import TOKEN, DemoError, Running, running
 from bridgx_server.demo.tour import tour
@@ -37,6 +38,7 @@ class _Ended(BaseException):
 @click.option("--cloud", "clouds", multiple=True, help=f"A cloud to tour, repeatable. Default: {' and '.join(TOURED)}.")
 def demo_command(data_dir: Path, grpc_port: int, rest_port: int, no_tour: bool, clouds: tuple[str, ...]) -> None:
     """Starts simulated clouds, server, worker and Envoy on loopback, shows them at work, and stays up."""
+    crashes.guard()
     console = Console()
     ended = threading.Event()
 

@@ -42,6 +42,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "AccountService.CreateAccount": changes(ADMIN, "account", "account_key"),
     "AccountService.DeleteAccount": changes(ADMIN, "account", "account_key"),
     "AccountService.ListAccounts": reads(VIEWER),
+    "AccountService.UpdateAccount": changes(ADMIN, "account", "account_key"),
     "AuditService.ListAuditRecords": reads(VIEWER),
     "ClusterService.CreateCluster": changes(OPERATOR, "cluster", "name"),
     "ClusterService.DeleteCluster": changes(OPERATOR, "cluster", "cluster_name"),

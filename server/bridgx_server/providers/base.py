@@ -46,12 +46,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Credentials:
-    """One account of one cloud. ``project_id`` is used by HuaweiCloud alone; empty: looked up per region."""
+    """One account of one cloud. ``project_id`` is used by HuaweiCloud alone; empty: looked up per region.
+
+    With ``ambient`` the SDK finds the identity of the machine it runs on, and renews it; ``access_key`` is then a mere
+    name and ``secret`` is empty.
+    """
 
     provider: str
     access_key: str
     secret: str = field(repr=False)
     project_id: str = ""
+    ambient: bool = False
 
 
 @dataclass(frozen=True)

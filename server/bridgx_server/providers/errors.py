@@ -58,7 +58,8 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
         Retry.NEVER, "Top up the cloud account or settle its bill, then ask again."
     ),
     ErrorClass.BAD_CREDENTIALS: ClassTraits(
-        Retry.NEVER, "Register the account again with a valid access key and secret."
+        Retry.NEVER,
+        "Give the account a valid access key and secret, with cloud_account/update or `bridgx account update`.",
     ),
     ErrorClass.PERMISSION_DENIED: ClassTraits(
         Retry.NEVER,
@@ -124,3 +125,14 @@ class ProviderError(Exception):
         where = " ".join(part for part in (self.provider, self.operation) if part)
         code = f" [{self.vendor_code}]" if self.vendor_code else ""
         return f"{where}: {self.kind}{code}: {self.message}" if where else f"{self.kind}{code}: {self.message}"
+
+
+def no_identity(provider: str, operation: str, cause: str) -> ProviderError:
+    """The SDK could not find, or renew, the identity of this machine. Nothing was sent, and a later try may find it."""
+    return ProviderError(
+        ErrorClass.UNAVAILABLE,
+        f"this machine has no identity at {provider}: neither environment, profile nor metadata service gave one ({cause})",
+        provider=provider,
+        operation=operation,
+        field="ambient",
+    )

@@ -14,6 +14,7 @@ from typing import cast
 from bridgx_server.providers.base import Credentials, Provider, ProviderSettings
 from bridgx_server.providers.gate import Gates, OpenGates, RateTable
 from bridgx_server.providers.rates import CAUTIOUS
+from bridgx_server.providers.redaction import discreet
 
 ProviderFactory = Callable[[Credentials, ProviderSettings], Provider]
 
@@ -26,6 +27,9 @@ ADAPTERS: Mapping[str, str] = {
     "BaiduCloud": "bridgx_server.providers.baidu",
     "AWSCloud": "bridgx_server.providers.aws",
 }
+
+# Where the SDK can find the identity of the machine it runs on. Baidu's SDK takes an access key and a secret, nothing else.
+AMBIENT = frozenset(ADAPTERS) - {"BaiduCloud"}
 
 
 class ProviderRegistry:
@@ -53,12 +57,25 @@ class ProviderRegistry:
                 adapter = self._adapters.get(credentials)
             if adapter is not None:
                 return adapter
-            module = importlib.import_module(ADAPTERS[credentials.provider])
-            connect = cast(ProviderFactory, module.connect)
-            table: RateTable = getattr(module, "RATES", CAUTIOUS)
-            gate = self._gates.gate(credentials.provider, credentials.access_key, table)
-            settings = self._settings.get(credentials.provider, ProviderSettings())
-            made = connect(credentials, replace(settings, gate=gate))
+            made = self._connect(credentials)
             with self._lock:
                 self._adapters[credentials] = made
             return made
+
+    def connect(self, credentials: Credentials) -> Provider:
+        """A new adapter, which is not kept."""
+        with self._import_locks[credentials.provider]:
+            return self._connect(credentials)
+
+    def forget(self, credentials: Credentials) -> None:
+        """Drops the adapter of credentials that are no longer used; calls under way go on."""
+        with self._lock:
+            self._adapters.pop(credentials, None)
+
+    def _connect(self, credentials: Credentials) -> Provider:
+        module = importlib.import_module(ADAPTERS[credentials.provider])
+        connect = cast(ProviderFactory, module.connect)
+        table: RateTable = getattr(module, "RATES", CAUTIOUS)
+        gate = self._gates.gate(credentials.provider, credentials.access_key, table)
+        settings = self._settings.get(credentials.provider, ProviderSettings())
+        return discreet(connect(credentials, replace(settings, gate=gate)), credentials)

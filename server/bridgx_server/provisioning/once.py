@@ -83,7 +83,8 @@ def once(store: Store, caller: Identity, request_id: str, request: Message, run:
     operation = type(request).__name__.removesuffix("Request")
     attempt = Attempt(store, caller.name, caller.key, request_id or f"made-{uuid.uuid4()}", operation)
     with _one_at_a_time(attempt):
-        return _once(attempt, requests.fingerprint_of(request), run)
+        salt = f"{caller}/{attempt.request_id}"
+        return _once(attempt, requests.fingerprint_of(request, salt), run)
 
 
 def _once(attempt: Attempt, fingerprint: str, run: Callable[[Attempt], str]) -> str:

@@ -26,7 +26,9 @@ class AccountService(pb.AccountServiceServicer):
     def CreateAccount(
         self, request: pb.CreateAccountRequest, context: grpc.ServicerContext
     ) -> pb.CreateAccountResponse:
-        credentials = Credentials(request.provider, request.account_key, request.account_secret, request.project_id)
+        credentials = Credentials(
+            request.provider, request.account_key, request.account_secret, request.project_id, request.ambient
+        )
         scope = current_scope()
         account_key = once(
             self._store,
@@ -53,11 +55,31 @@ class AccountService(pb.AccountServiceServicer):
                     project_id=account.project_id,
                     create_at=moment(account.created_at),
                     create_by=account.created_by,
+                    ambient=account.ambient,
+                    cloud_key=account.cloud_key,
+                    key_update_at=moment(account.secret_at),
                 )
                 for account in page.rows
             ],
             pager=pager(page),
         )
+
+    def UpdateAccount(
+        self, request: pb.UpdateAccountRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateAccountResponse:
+        account = registering.update(
+            self._store,
+            current_scope(),
+            self._keyring,
+            self._clouds,
+            provider=request.provider,
+            access_key=request.account_key,
+            name=request.account_name,
+            secret=request.account_secret,
+            new_key=request.new_account_key,
+            ambient=request.ambient,
+        )
+        return pb.UpdateAccountResponse(account_key=account.access_key)
 
     def DeleteAccount(
         self, request: pb.DeleteAccountRequest, context: grpc.ServicerContext

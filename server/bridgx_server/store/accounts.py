@@ -15,12 +15,16 @@ from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ClusterRow, VpcRow
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.scope import Scope
-from bridgx_server.store.secrets import Keyring
+from bridgx_server.store.secrets import Keyring, SealedColumn
 
 
 @dataclass(frozen=True)
 class Account:
-    """A registered account, without its secret. ``created_at`` is ms since the epoch."""
+    """A registered account, without its secret. Times are ms since the epoch.
+
+    ``access_key`` is its name here, for good; ``cloud_key`` the access key that is used at the cloud, empty where it is
+    ``ambient``: the identity of the machine that the server runs on. The secret is that since ``secret_at``.
+    """
 
     id: int
     provider: str
@@ -29,25 +33,62 @@ class Account:
     project_id: str
     created_at: int
     created_by: str
+    cloud_key: str
+    ambient: bool
+    secret_at: int
+
+
+@dataclass(frozen=True)
+class AccountChange:
+    """What becomes of an account; None leaves it as it is. ``credentials`` are what is used at the cloud from now on."""
+
+    name: str | None = None
+    credentials: Credentials | None = None
 
 
 def register(store: Store, keyring: Keyring, credentials: Credentials, *, name: str, caller: str) -> Account:
     """Stores an account. Raises AlreadyExists when its access key is registered."""
     try:
         with store.transaction():
+            now = store.now()
+            _refuse_taken(credentials.provider, credentials.access_key, but=0)
             row = AccountRow.create(
                 provider=credentials.provider,
                 name=name,
                 access_key=credentials.access_key,
                 secret=keyring.seal(credentials.secret, _row(credentials.provider, credentials.access_key)),
                 project_id=credentials.project_id,
-                created_at=store.now(),
+                created_at=now,
                 created_by=caller,
+                ambient=credentials.ambient,
+                secret_at=now,
             )
             audit.changed(store, _resource(_value(row)))
     except IntegrityError:
         raise AlreadyExists("account", credentials.access_key) from None
     return _value(row)
+
+
+def change(
+    store: Store, scope: Scope, keyring: Keyring, provider: str, access_key: str, wanted: AccountChange
+) -> Account:
+    """Changes an account. Raises NotFound, and AlreadyExists when the access key is another account's."""
+    with store.transaction():
+        account = by_key(store, scope, provider, access_key)
+        values: dict[str, object] = {} if wanted.name is None else {"name": wanted.name}
+        if wanted.credentials is not None:
+            _refuse_taken(provider, wanted.credentials.access_key, but=account.id)
+            values |= {
+                "secret": keyring.seal(wanted.credentials.secret, _row(provider, access_key)),
+                "cloud_key": wanted.credentials.access_key,
+                "ambient": wanted.credentials.ambient,
+                "project_id": wanted.credentials.project_id,
+                "secret_at": store.now(),
+            }
+        if values:
+            AccountRow.update(values).where(AccountRow.id == account.id).execute()
+            audit.changed(store, _resource(account))
+        return by_key(store, scope, provider, access_key)
 
 
 def page(store: Store, scope: Scope, provider: str, wanted: PageOf) -> Page[Account]:
@@ -88,7 +129,7 @@ def credentials_of(store: Store, keyring: Keyring, account_id: int) -> Credentia
     if row is None:
         raise NotFound("account", str(account_id))
     secret = keyring.open(row.secret, _row(row.provider, row.access_key))
-    return Credentials(row.provider, row.access_key, secret, row.project_id)
+    return Credentials(row.provider, row.cloud_key or row.access_key, secret, row.project_id, row.ambient)
 
 
 def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
@@ -115,8 +156,29 @@ def _resource(account: Account) -> Resource:
     return Resource("account", account.access_key, account.provider, account.id, account.access_key)
 
 
+SEALED = SealedColumn(AccountRow, AccountRow.secret, lambda row: _row(row.provider, row.access_key))
+
+
+def _refuse_taken(provider: str, access_key: str, but: int) -> None:
+    """Two accounts with one access key would be one at the cloud. ``but`` is the number of the account that may have it."""
+    same = (AccountRow.access_key == access_key) | (AccountRow.cloud_key == access_key)
+    if AccountRow.select().where((AccountRow.provider == provider) & same & (AccountRow.id != but)).exists():
+        raise AlreadyExists("account", access_key)
+
+
 def _value(row: AccountRow) -> Account:
-    return Account(row.id, row.provider, row.name, row.access_key, row.project_id, row.created_at, row.created_by)
+    return Account(
+        row.id,
+        row.provider,
+        row.name,
+        row.access_key,
+        row.project_id,
+        row.created_at,
+        row.created_by,
+        "" if row.ambient else row.cloud_key or row.access_key,
+        bool(row.ambient),
+        row.secret_at or row.created_at,
+    )
 
 
 def every(store: Store) -> list[Account]:

@@ -18,7 +18,7 @@ from bridgx_server.store.database import Store
 from bridgx_server.store.models import ClusterRow, InstanceRow
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.scope import Scope
-from bridgx_server.store.secrets import Keyring
+from bridgx_server.store.secrets import Keyring, SealedColumn
 
 IN_USE = ("pending", "running", "deleting")
 RANDOM = "random"
@@ -252,6 +252,9 @@ def _named(name: str) -> Any:
 
 def _row(name: str) -> str:
     return f"cluster/{name}/password"
+
+
+SEALED = SealedColumn(ClusterRow, ClusterRow.password, lambda row: _row(row.name))
 
 
 @dataclass(frozen=True)

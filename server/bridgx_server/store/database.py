@@ -183,7 +183,15 @@ class Store:
 
 
 def _open(url: str) -> tuple[str, Database]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # Python's own text would quote what it takes for the port: with a `/` or `#` in a password, a part of it.
+        raise InvalidDatabaseUrl(
+            "the database URL cannot be read: in user and password, characters such as / # ? @ : [ must be written"
+            " as %2F %23 %3F %40 %3A %5B"
+        ) from None
     scheme = parts.scheme.lower()
     options: dict[str, Any] = {key: _typed(value) for key, value in parse_qsl(parts.query)}
     if scheme == "sqlite":
@@ -201,10 +209,10 @@ def _open(url: str) -> tuple[str, Database]:
     if parts.password:
         options["password"] = unquote(parts.password)
     if scheme in ("postgresql", "postgres"):
-        options["port"] = parts.port or 5432
+        options["port"] = port or 5432
         options.setdefault("connect_timeout", CONNECT_TIMEOUT)
         return "postgresql", _PooledPostgresql(name, **_POOL, prefer_psycopg3=True, **{**_KEEPALIVE, **options})
-    return "mysql", _mysql(name, parts.port or 3306, options)
+    return "mysql", _mysql(name, port or 3306, options)
 
 
 def _mysql(name: str, port: int, options: dict[str, Any]) -> Database:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from peewee import fn
@@ -57,6 +57,22 @@ class Tended:
     absent_at: int
     zone_id: str
     protected: bool
+
+
+def some_running(store: Store, account_id: int, limit: int = 50) -> Mapping[str, list[str]]:
+    """Region → ids of some running machines of an account, ``limit`` in all, the newest."""
+    found: dict[str, list[str]] = {}
+    with store.connection():
+        rows = (
+            InstanceRow.select(InstanceRow.region_id, InstanceRow.instance_id)
+            .where((InstanceRow.account_id == account_id) & (InstanceRow.status == RUNNING))
+            .order_by(InstanceRow.id.desc())
+            .limit(limit)
+            .tuples()
+        )
+        for region_id, instance_id in rows:
+            found.setdefault(region_id, []).append(instance_id)
+    return found
 
 
 def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:

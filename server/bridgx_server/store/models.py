@@ -57,7 +57,11 @@ class _Table(Model):
 
 
 class AccountRow(_Table):
-    """A cloud account. ``access_key`` is the account's name in the API."""
+    """A cloud account. ``access_key`` is the account's name in the API, for good.
+
+    ``cloud_key`` is the access key that is used at the cloud, where it is another; ``secret`` is its secret, since
+    ``secret_at``. An ``ambient`` account uses the identity of the machine that the server runs on instead.
+    """
 
     id = AutoField()
     provider = CharField(max_length=32)
@@ -67,6 +71,9 @@ class AccountRow(_Table):
     project_id = CharField(max_length=64, default="")
     created_at = BigIntegerField()
     created_by = CharField(max_length=128)
+    cloud_key = CharField(max_length=128, default="")
+    ambient = BooleanField(default=False)
+    secret_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "accounts"

@@ -88,6 +88,16 @@ def get_vpc(store: Store, scope: Scope, vpc_id: str) -> StoredVpc:
         return _vpc(row, _subnets_of([row]))
 
 
+def some_vpcs(store: Store, account_id: int, limit: int = 20) -> Mapping[str, list[str]]:
+    """Region → ids of some VPCs of an account, ``limit`` in all, the newest."""
+    found: dict[str, list[str]] = {}
+    with store.connection():
+        query = VpcRow.select().where(VpcRow.account_id == account_id).order_by(VpcRow.id.desc()).limit(limit)
+        for row in query:
+            found.setdefault(row.region_id, []).append(row.vpc_id)
+    return found
+
+
 def own_scope(account: Account) -> Scope:
     """What belongs to one account."""
     return Scope.of([AccountName(account.provider, account.access_key)])

@@ -27,13 +27,20 @@ class Earlier:
     answer: str
 
 
-def fingerprint_of(request: Message) -> str:
-    """A short text that differs where requests do; the request id is no part of it."""
+def fingerprint_of(request: Message, salt: str) -> str:
+    """A short text that differs where requests do; the request id is no part of it.
+
+    Secrets in the request, which its proto marks with ``debug_redact``, make it slow to compute: who has the table
+    cannot try many passwords. ``salt`` must be the same for the same request.
+    """
     copy = type(request)()
     copy.CopyFrom(request)
     if "request_id" in copy.DESCRIPTOR.fields_by_name:
         copy.ClearField("request_id")
-    return hashlib.sha256(copy.SerializeToString(deterministic=True)).hexdigest()
+    data = copy.SerializeToString(deterministic=True)
+    if any(field.GetOptions().debug_redact and value for field, value in copy.ListFields()):
+        return hashlib.scrypt(data, salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
+    return hashlib.sha256(data).hexdigest()
 
 
 def begin(store: Store, caller: str, request_id: str, operation: str, fingerprint: str) -> Earlier | None:

@@ -34,7 +34,7 @@ def create_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
     if "name" in parameters:
         named(parameters["name"])
     if "adminPass" in parameters:
-        _check_password(parameters["adminPass"], cloud.accounts[call.account].secret)
+        _check_password(parameters["adminPass"], cloud.accounts[call.key].secret)
     group_ids = list(
         dict.fromkeys([*filter(None, [parameters.get("securityGroupId")]), *parameters.get("securityGroupIds", ())])
     )

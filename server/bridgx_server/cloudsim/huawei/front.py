@@ -62,7 +62,8 @@ class Front:
         route, in_path = found
         try:
             account = self._authenticate(request, path, query, body, cloud)
-            region = _region(route, in_path, request.headers.get("X-Project-Id", ""), account, cloud)
+            owner = cloud.accounts.get(account.owner, account)
+            region = _region(route, in_path, request.headers.get("X-Project-Id", ""), owner, cloud)
             parameters = _parameters(route, in_path, query, body)
             if route.token and TOKEN in request.headers:
                 parameters[TOKEN] = request.headers[TOKEN]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from alibabacloud_credentials.client import Client as CredentialClient
 from alibabacloud_ecs20140526.client import Client as EcsClient
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428.client import Client as VpcClient
 from darabonba.policy.retry import RetryOptions
 from darabonba.runtime import RuntimeOptions
 
-from bridgx_server.providers.alibaba.failures import failure_of, without_secrets
+from bridgx_server.providers.alibaba.failures import PROVIDER, failure_of, without_secrets
 from bridgx_server.providers.base import Credentials, ProviderSettings
+from bridgx_server.providers.errors import no_identity
 from bridgx_server.providers.gate import api_name
 
 
@@ -34,6 +37,18 @@ class _PasswordFilter(logging.Filter):
 logging.getLogger("urllib3.connectionpool").addFilter(_PasswordFilter())
 # The SDK sets its logger to DEBUG and, where the environment has DEBUG=sdk, writes whole URLs and headers to it.
 logging.getLogger("darabonba-core").setLevel(logging.WARNING)
+# So do the loggers of its credentials, which moreover write to stderr and quote what a metadata service answered.
+for _name in ("credentials", "alibabacloud-tea"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+@functools.cache
+def machine_identity() -> Any:
+    """The identity of this machine, by the SDK's own chain: environment, OIDC, profiles, the instance's role, a URI.
+
+    One for the process: it keeps a thread that renews it.
+    """
+    return CredentialClient()
 
 
 class Calls:
@@ -79,8 +94,7 @@ class Calls:
 
     def _config(self, region_id: str) -> Config:
         return Config(
-            access_key_id=self._credentials.access_key,
-            access_key_secret=self._credentials.secret,
+            **self._identity(),
             region_id=region_id,
             endpoint=self._endpoint,
             protocol=self._protocol,
@@ -90,7 +104,24 @@ class Calls:
             retry_options=RetryOptions({"retryable": False}),
         )
 
+    def _identity(self) -> dict[str, Any]:
+        """The fields of the SDK's configuration that say who calls."""
+        if self._credentials.ambient:
+            return {"credential": machine_identity()}
+        return {"access_key_id": self._credentials.access_key, "access_key_secret": self._credentials.secret}
+
+    def _renew_identity(self, operation: str) -> None:
+        """Lets the SDK find or renew the identity before the call: nothing has been sent yet when that fails."""
+        try:
+            machine_identity().get_credential()
+            return
+        except Exception as raised:
+            failure = no_identity(PROVIDER, operation, type(raised).__name__)
+        raise failure
+
     def _call(self, region_id: str, client: Any, operation: str, request: Any) -> Any:
+        if self._credentials.ambient:
+            self._renew_identity(operation)
         with self._settings.gate.call(region_id, _api(operation), _machines(request)):
             return self._send(client, operation, request)
 

@@ -19,6 +19,7 @@ from botocore.parsers import ResponseParserError
 
 from bridgx_server.providers.aws.errors import FULL_SUBNET, class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
+from bridgx_server.providers.errors import no_identity
 from bridgx_server.providers.gate import api_name
 
 PROVIDER = "AWSCloud"
@@ -35,11 +36,16 @@ class Calls:
         self._clients: dict[str, Any] = {}
         self._root_devices: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
+        self._session: Any = None
 
     def ec2(self, region_id: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Calls an EC2 operation by its boto3 name and returns the answer; raises ProviderError."""
         region_id = region_id or CATALOG_REGION
-        client = self._client(region_id)  # before the gate: the first takes long, and a turn is for a request
+        client = self._client(
+            region_id, operation
+        )  # before the gate: the first takes long, and a turn is for a request
+        if self._credentials.ambient:
+            self._renew_identity(operation)
         with self._settings.gate.call(region_id, api_name(operation), _machines(parameters)):
             return self._send(client, operation, parameters)
 
@@ -86,18 +92,14 @@ class Calls:
             self._root_devices[region_id, image_id] = device
         return device
 
-    def _client(self, region_id: str) -> Any:
+    def _client(self, region_id: str, operation: str) -> Any:
         with self._lock:
             client = self._clients.get(region_id)
             if client is None:
-                # A session of its own: the default one would read the machine's own AWS settings.
-                session = boto3.session.Session(
-                    aws_access_key_id=self._credentials.access_key,
-                    aws_secret_access_key=self._credentials.secret,
-                    region_name=region_id,
-                )
+                session = self._session_of(operation)
                 client = session.client(
                     "ec2",
+                    region_name=region_id,
                     endpoint_url=self._settings.endpoint or None,
                     config=Config(
                         connect_timeout=self._settings.connect_timeout,
@@ -108,6 +110,36 @@ class Calls:
                 )
                 self._clients[region_id] = client
             return client
+
+    def _session_of(self, operation: str) -> Any:
+        """The account's session; under the lock."""
+        if self._session is None and self._credentials.ambient:
+            self._session = _machine_session(operation)
+        elif self._session is None:
+            # A session of its own: the default one would read the machine's own AWS settings.
+            self._session = boto3.session.Session(
+                aws_access_key_id=self._credentials.access_key, aws_secret_access_key=self._credentials.secret
+            )
+        return self._session
+
+    def _renew_identity(self, operation: str) -> None:
+        """Lets the SDK renew what is about to expire, before the call: nothing has been sent yet when that fails."""
+        try:
+            self._session.get_credentials().get_frozen_credentials()
+        except (BotoCoreError, RuntimeError) as error:
+            raise no_identity(PROVIDER, operation, type(error).__name__) from None
+
+
+def _machine_session(operation: str) -> Any:
+    """A session with boto3's own chain: environment, shared files, container, instance role."""
+    try:
+        session = boto3.session.Session()
+        found = session.get_credentials() is not None
+    except BotoCoreError as error:
+        raise no_identity(PROVIDER, operation, type(error).__name__) from None
+    if not found:
+        raise no_identity(PROVIDER, operation, "nothing found")
+    return session
 
 
 def _machines(parameters: dict[str, Any]) -> int:

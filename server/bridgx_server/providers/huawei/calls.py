@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredentials
+from huaweicloudsdkcore.auth.provider import CredentialProviderChain
 from huaweicloudsdkcore.exceptions.exceptions import SdkException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.http.http_handler import HttpHandler
@@ -22,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from bridgx_server.providers.base import Credentials, ProviderSettings
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ErrorClass, ProviderError, no_identity
 from bridgx_server.providers.gate import api_name
 from bridgx_server.providers.huawei.errors import PROVIDER, answered, refusal_in, translate
 
@@ -52,6 +53,7 @@ class Calls:
         self._clients: dict[tuple[str, str], Any] = {}
         self._projects: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._renewal = threading.Lock()
         self._answer = threading.local()
 
     def ecs(self, region_id: str, operation: str, request: Any) -> dict[str, Any]:
@@ -80,6 +82,8 @@ class Calls:
 
     def _call(self, product: str, region_id: str, operation: str, request: Any) -> tuple[dict[str, Any], str]:
         client = self._client(product, region_id, operation)
+        if self._credentials.ambient:
+            self._renew_identity(client, operation)
         with self._settings.gate.call(region_id, api_name(operation), _machines(request)):
             return self._send(client, operation, request)
 
@@ -118,10 +122,7 @@ class Calls:
                 operation=operation,
                 field="region_id",
             )
-        key, secret = self._credentials.access_key, self._credentials.secret
-        credentials: Any = GlobalCredentials(key, secret)
-        if product != "iam":
-            credentials = BasicCredentials(key, secret, self._project(region_id, operation))
+        credentials = self._signer(product, region_id, operation)
         client_class, host = PRODUCTS[product]
         config = HttpConfig(timeout=(self._settings.connect_timeout, self._settings.read_timeout), retry_times=0)
         builder = client_class.new_builder().with_http_config(config).with_credentials(credentials)
@@ -132,6 +133,34 @@ class Calls:
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=self._settings.pool_size, max_retries=0))
         return client
+
+    def _signer(self, product: str, region_id: str, operation: str) -> Any:
+        """What the SDK signs with: for a project in a region, for the whole account at IAM."""
+        project = "" if product == "iam" else self._project(region_id, operation)
+        if self._credentials.ambient:
+            return self._machine_identity(project, operation)
+        key, secret = self._credentials.access_key, self._credentials.secret
+        return BasicCredentials(key, secret, project) if project else GlobalCredentials(key, secret)
+
+    def _machine_identity(self, project: str, operation: str) -> Any:
+        """The identity of this machine, by the SDK's own chain: OIDC, environment, profile, the machine's agency."""
+        try:
+            if not project:
+                return CredentialProviderChain.get_global().get_credentials()
+            return CredentialProviderChain.get_basic().get_credentials().with_project_id(project)
+        except Exception as raised:  # of files and sockets too
+            failure = no_identity(PROVIDER, operation, type(raised).__name__)
+        raise failure
+
+    def _renew_identity(self, client: Any, operation: str) -> None:
+        """Lets the SDK renew what is about to expire, before the call: nothing has been sent yet when that fails."""
+        try:
+            with self._renewal:
+                client._credentials.process_sts(client.get_http_client())
+            return
+        except Exception as raised:
+            failure = no_identity(PROVIDER, operation, type(raised).__name__)
+        raise failure
 
     def _note(self, **told: Any) -> None:
         """Keeps the request id of the answer that this thread has just got: the SDK's own objects lack it."""

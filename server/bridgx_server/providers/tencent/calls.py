@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tencentcloud.common.credential import Credential
+from tencentcloud.common.credential import Credential, DefaultCredentialProvider
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.common.retry import NoopRetryer
@@ -16,7 +16,7 @@ from tencentcloud.cvm.v20170312.cvm_client import CvmClient
 from tencentcloud.vpc.v20170312.vpc_client import VpcClient
 
 from bridgx_server.providers.base import Credentials, ProviderSettings
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ErrorClass, ProviderError, no_identity
 from bridgx_server.providers.gate import side_by_side
 from bridgx_server.providers.tencent.errors import PROVIDER
 from bridgx_server.providers.tencent.failures import failure_of
@@ -42,6 +42,7 @@ class Calls:
         self._settings = settings
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self._identity: Any = None
         self._scheme, self._endpoint = "https", ""
         if settings.endpoint:
             parts = urlsplit(settings.endpoint)
@@ -76,6 +77,8 @@ class Calls:
         )
 
     def _call(self, product: str, region_id: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if self._credentials.ambient:
+            self._renew_identity(action)
         with self._settings.gate.call(region_id, action, _machines(action, parameters)):
             return self._send(product, region_id, action, parameters)
 
@@ -87,6 +90,20 @@ class Calls:
             password = str((parameters.get("LoginSettings") or {}).get("Password") or "")
             failure = failure_of(action, raised, (self._credentials.secret, password))
         # Outside the handler: nothing of the SDK's, whose frames hold the password, must hang on our exception.
+        raise failure
+
+    def _renew_identity(self, action: str) -> None:
+        """Lets the SDK find or renew the machine's identity before the call: nothing has been sent yet when that fails."""
+        try:
+            with self._lock:
+                if self._identity is None:
+                    # The SDK's own chain: environment, profile, the machine's role, the identity of a pod.
+                    self._identity = DefaultCredentialProvider().get_credential()
+            if all(self._identity.get_credential_info()[:2]):
+                return
+            failure = no_identity(PROVIDER, action, "nothing found")
+        except Exception as raised:  # of files, sockets, JSON and more
+            failure = no_identity(PROVIDER, action, type(raised).__name__)
         raise failure
 
     def _client(self, product: str, region_id: str) -> Any:
@@ -113,7 +130,7 @@ class Calls:
                 keepAlive=True,
             ),
         )
-        credential = Credential(self._credentials.access_key, self._credentials.secret)
+        credential = self._identity or Credential(self._credentials.access_key, self._credentials.secret)
         client = PRODUCTS[product](credential, region_id, profile)
         client.request.conn = Connection(host, self._settings)
         return client

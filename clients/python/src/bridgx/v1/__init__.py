@@ -8,6 +8,8 @@ from bridgx.v1.account_service_pb2 import (
     DeleteAccountResponse,
     ListAccountsRequest,
     ListAccountsResponse,
+    UpdateAccountRequest,
+    UpdateAccountResponse,
 )
 from bridgx.v1.account_service_pb2_grpc import (
     AccountServiceServicer,
@@ -299,6 +301,8 @@ __all__ = [
     "TokenServiceStub",
     "UnprotectInstancesRequest",
     "UnprotectInstancesResponse",
+    "UpdateAccountRequest",
+    "UpdateAccountResponse",
     "UpdateClusterRequest",
     "UpdateClusterResponse",
     "Vpc",

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ridgx/v1/account_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x03\n\x14\x43reateAccountRequest\x12`\n\x08provider\x18\x01 \x01(\tBD\xbaHAr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloudR\x08provider\x12.\n\x0c\x61\x63\x63ount_name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0c\x61\x63\x63ount_name\x12\x33\n\x0b\x61\x63\x63ount_key\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x10\x01\x18\x80\x01\x32\x05^\\S*$R\x0b\x61\x63\x63ount_key\x12\x35\n\x0e\x61\x63\x63ount_secret\x18\x04 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x0e\x61\x63\x63ount_secret\x12\'\n\nproject_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\nproject_id\x12;\n\nrequest_id\x18\x06 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9._:-]*$R\nrequest_id:w\xbaHt\x1ar\n\x13project_id.provider\x12\"project_id is for HuaweiCloud only\x1a\x37this.project_id == \'\' || this.provider == \'HuaweiCloud\'\"9\n\x15\x43reateAccountResponse\x12 \n\x0b\x61\x63\x63ount_key\x18\x01 \x01(\tR\x0b\x61\x63\x63ount_key\"\xcc\x01\n\x13ListAccountsRequest\x12\x63\n\x08provider\x18\x01 \x01(\tBG\xbaHDr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloud\xd8\x01\x01R\x08provider\x12)\n\x0bpage_number\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"v\n\x14ListAccountsResponse\x12\x36\n\x0c\x61\x63\x63ount_list\x18\x01 \x03(\x0b\x32\x12.bridgx.v1.AccountR\x0c\x61\x63\x63ount_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\x83\x02\n\x07\x41\x63\x63ount\x12\x1e\n\naccount_id\x18\x01 \x01(\tR\naccount_id\x12\"\n\x0c\x61\x63\x63ount_name\x18\x02 \x01(\tR\x0c\x61\x63\x63ount_name\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12 \n\x0b\x61\x63\x63ount_key\x18\x04 \x01(\tR\x0b\x61\x63\x63ount_key\x12\x1e\n\nproject_id\x18\x05 \x01(\tR\nproject_id\x12\x38\n\tcreate_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x1c\n\tcreate_by\x18\x07 \x01(\tR\tcreate_by\"\xa6\x01\n\x14\x44\x65leteAccountRequest\x12`\n\x08provider\x18\x01 \x01(\tBD\xbaHAr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloudR\x08provider\x12,\n\x0b\x61\x63\x63ount_key\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0b\x61\x63\x63ount_key\"9\n\x15\x44\x65leteAccountResponse\x12 \n\x0b\x61\x63\x63ount_key\x18\x01 \x01(\tR\x0b\x61\x63\x63ount_key2\x9b\x03\n\x0e\x41\x63\x63ountService\x12\x88\x01\n\rCreateAccount\x12\x1f.bridgx.v1.CreateAccountRequest\x1a .bridgx.v1.CreateAccountResponse\"4\x82\xd3\xe4\x93\x02.\"\x1c/api/v1/cloud_account/create:\x01*b\x0b\x61\x63\x63ount_key\x12s\n\x0cListAccounts\x12\x1e.bridgx.v1.ListAccountsRequest\x1a\x1f.bridgx.v1.ListAccountsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/cloud_account/list\x12\x88\x01\n\rDeleteAccount\x12\x1f.bridgx.v1.DeleteAccountRequest\x1a .bridgx.v1.DeleteAccountResponse\"4\x82\xd3\xe4\x93\x02.\"\x1c/api/v1/cloud_account/delete:\x01*b\x0b\x61\x63\x63ount_keyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ridgx/v1/account_service.proto\x12\tbridgx.v1\x1a\x16\x62ridgx/v1/common.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x05\n\x14\x43reateAccountRequest\x12`\n\x08provider\x18\x01 \x01(\tBD\xbaHAr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloudR\x08provider\x12.\n\x0c\x61\x63\x63ount_name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0c\x61\x63\x63ount_name\x12\x33\n\x0b\x61\x63\x63ount_key\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x10\x01\x18\x80\x01\x32\x05^\\S*$R\x0b\x61\x63\x63ount_key\x12\x33\n\x0e\x61\x63\x63ount_secret\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02R\x0e\x61\x63\x63ount_secret\x12\'\n\nproject_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\nproject_id\x12;\n\nrequest_id\x18\x06 \x01(\tB\x1b\xbaH\x18r\x16\x18@2\x12^[A-Za-z0-9._:-]*$R\nrequest_id\x12\x18\n\x07\x61mbient\x18\x07 \x01(\x08R\x07\x61mbient:\x82\x02\xbaH\xfe\x01\x1ar\n\x13project_id.provider\x12\"project_id is for HuaweiCloud only\x1a\x37this.project_id == \'\' || this.provider == \'HuaweiCloud\'\x1a\x87\x01\n\x16\x61\x63\x63ount_secret.ambient\x12@a secret is required, unless ambient is true: then there is none\x1a+(this.account_secret == \'\') == this.ambient\"9\n\x15\x43reateAccountResponse\x12 \n\x0b\x61\x63\x63ount_key\x18\x01 \x01(\tR\x0b\x61\x63\x63ount_key\"\xcc\x01\n\x13ListAccountsRequest\x12\x63\n\x08provider\x18\x01 \x01(\tBG\xbaHDr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloud\xd8\x01\x01R\x08provider\x12)\n\x0bpage_number\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0bpage_number\x12%\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tpage_size\"v\n\x14ListAccountsResponse\x12\x36\n\x0c\x61\x63\x63ount_list\x18\x01 \x03(\x0b\x32\x12.bridgx.v1.AccountR\x0c\x61\x63\x63ount_list\x12&\n\x05pager\x18\x02 \x01(\x0b\x32\x10.bridgx.v1.PagerR\x05pager\"\xfd\x02\n\x07\x41\x63\x63ount\x12\x1e\n\naccount_id\x18\x01 \x01(\tR\naccount_id\x12\"\n\x0c\x61\x63\x63ount_name\x18\x02 \x01(\tR\x0c\x61\x63\x63ount_name\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12 \n\x0b\x61\x63\x63ount_key\x18\x04 \x01(\tR\x0b\x61\x63\x63ount_key\x12\x1e\n\nproject_id\x18\x05 \x01(\tR\nproject_id\x12\x38\n\tcreate_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreate_at\x12\x1c\n\tcreate_by\x18\x07 \x01(\tR\tcreate_by\x12\x18\n\x07\x61mbient\x18\x08 \x01(\x08R\x07\x61mbient\x12\x1c\n\tcloud_key\x18\t \x01(\tR\tcloud_key\x12@\n\rkey_update_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rkey_update_at\"\xc0\x06\n\x14UpdateAccountRequest\x12`\n\x08provider\x18\x01 \x01(\tBD\xbaHAr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloudR\x08provider\x12,\n\x0b\x61\x63\x63ount_key\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0b\x61\x63\x63ount_key\x12\x33\n\x0e\x61\x63\x63ount_secret\x18\x03 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02R\x0e\x61\x63\x63ount_secret\x12\x39\n\x0fnew_account_key\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n\x18\x80\x01\x32\x05^\\S*$R\x0fnew_account_key\x12\x18\n\x07\x61mbient\x18\x05 \x01(\x08R\x07\x61mbient\x12,\n\x0c\x61\x63\x63ount_name\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0c\x61\x63\x63ount_name:\xdf\x03\xbaH\xdb\x03\x1a\xa0\x01\n\x17\x61\x63\x63ount_secret.required\x12?nothing to change: give account_secret, ambient or account_name\x1a\x44this.account_secret != \'\' || this.ambient || this.account_name != \'\'\x1a\x97\x01\n\x16\x61mbient.account_secret\x12\x31with ambient there is no secret and no access key\x1aJ!this.ambient || (this.account_secret == \'\' && this.new_account_key == \'\')\x1a\x9b\x01\n\x1enew_account_key.account_secret\x12@a new access key comes with its secret: give account_secret, too\x1a\x37this.new_account_key == \'\' || this.account_secret != \'\'\"9\n\x15UpdateAccountResponse\x12 \n\x0b\x61\x63\x63ount_key\x18\x01 \x01(\tR\x0b\x61\x63\x63ount_key\"\xa6\x01\n\x14\x44\x65leteAccountRequest\x12`\n\x08provider\x18\x01 \x01(\tBD\xbaHAr?R\x0c\x41libabaCloudR\x0bHuaweiCloudR\x0cTencentCloudR\nBaiduCloudR\x08\x41WSCloudR\x08provider\x12,\n\x0b\x61\x63\x63ount_key\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x0b\x61\x63\x63ount_key\"9\n\x15\x44\x65leteAccountResponse\x12 \n\x0b\x61\x63\x63ount_key\x18\x01 \x01(\tR\x0b\x61\x63\x63ount_key2\xa6\x04\n\x0e\x41\x63\x63ountService\x12\x88\x01\n\rCreateAccount\x12\x1f.bridgx.v1.CreateAccountRequest\x1a .bridgx.v1.CreateAccountResponse\"4\x82\xd3\xe4\x93\x02.\"\x1c/api/v1/cloud_account/create:\x01*b\x0b\x61\x63\x63ount_key\x12s\n\x0cListAccounts\x12\x1e.bridgx.v1.ListAccountsRequest\x1a\x1f.bridgx.v1.ListAccountsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/cloud_account/list\x12\x88\x01\n\rUpdateAccount\x12\x1f.bridgx.v1.UpdateAccountRequest\x1a .bridgx.v1.UpdateAccountResponse\"4\x82\xd3\xe4\x93\x02.\"\x1c/api/v1/cloud_account/update:\x01*b\x0b\x61\x63\x63ount_key\x12\x88\x01\n\rDeleteAccount\x12\x1f.bridgx.v1.DeleteAccountRequest\x1a .bridgx.v1.DeleteAccountResponse\"4\x82\xd3\xe4\x93\x02.\"\x1c/api/v1/cloud_account/delete:\x01*b\x0b\x61\x63\x63ount_keyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,19 +42,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_key']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_key']._serialized_options = b'\272H\016r\014\020\001\030\200\0012\005^\\S*$'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_secret']._loaded_options = None
-  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_secret']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\200\002'
+  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_secret']._serialized_options = b'\200\001\001\272H\005r\003\030\200\002'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['project_id']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\030r\026\030@2\022^[A-Za-z0-9._:-]*$'
   _globals['_CREATEACCOUNTREQUEST']._loaded_options = None
-  _globals['_CREATEACCOUNTREQUEST']._serialized_options = b'\272Ht\032r\n\023project_id.provider\022\"project_id is for HuaweiCloud only\0327this.project_id == \'\' || this.provider == \'HuaweiCloud\''
+  _globals['_CREATEACCOUNTREQUEST']._serialized_options = b'\272H\376\001\032r\n\023project_id.provider\022\"project_id is for HuaweiCloud only\0327this.project_id == \'\' || this.provider == \'HuaweiCloud\'\032\207\001\n\026account_secret.ambient\022@a secret is required, unless ambient is true: then there is none\032+(this.account_secret == \'\') == this.ambient'
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['provider']._serialized_options = b'\272HDr?R\014AlibabaCloudR\013HuaweiCloudR\014TencentCloudR\nBaiduCloudR\010AWSCloud\330\001\001'
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_number']._loaded_options = None
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_number']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTACCOUNTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['provider']._serialized_options = b'\272HAr?R\014AlibabaCloudR\013HuaweiCloudR\014TencentCloudR\nBaiduCloudR\010AWSCloud'
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_key']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_key']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_secret']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_secret']._serialized_options = b'\200\001\001\272H\005r\003\030\200\002'
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['new_account_key']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['new_account_key']._serialized_options = b'\272H\014r\n\030\200\0012\005^\\S*$'
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_name']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST'].fields_by_name['account_name']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_UPDATEACCOUNTREQUEST']._loaded_options = None
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_options = b'\272H\333\003\032\240\001\n\027account_secret.required\022?nothing to change: give account_secret, ambient or account_name\032Dthis.account_secret != \'\' || this.ambient || this.account_name != \'\'\032\227\001\n\026ambient.account_secret\0221with ambient there is no secret and no access key\032J!this.ambient || (this.account_secret == \'\' && this.new_account_key == \'\')\032\233\001\n\036new_account_key.account_secret\022@a new access key comes with its secret: give account_secret, too\0327this.new_account_key == \'\' || this.account_secret != \'\''
   _globals['_DELETEACCOUNTREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_DELETEACCOUNTREQUEST'].fields_by_name['provider']._serialized_options = b'\272HAr?R\014AlibabaCloudR\013HuaweiCloudR\014TencentCloudR\nBaiduCloudR\010AWSCloud'
   _globals['_DELETEACCOUNTREQUEST'].fields_by_name['account_key']._loaded_options = None
@@ -63,22 +75,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\202\323\344\223\002.\"\034/api/v1/cloud_account/create:\001*b\013account_key'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListAccounts']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListAccounts']._serialized_options = b'\202\323\344\223\002\034\022\032/api/v1/cloud_account/list'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateAccount']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateAccount']._serialized_options = b'\202\323\344\223\002.\"\034/api/v1/cloud_account/update:\001*b\013account_key'
   _globals['_ACCOUNTSERVICE'].methods_by_name['DeleteAccount']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['DeleteAccount']._serialized_options = b'\202\323\344\223\002.\"\034/api/v1/cloud_account/delete:\001*b\013account_key'
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=163
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=662
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=664
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=721
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=724
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=928
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=930
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1048
-  _globals['_ACCOUNT']._serialized_start=1051
-  _globals['_ACCOUNT']._serialized_end=1310
-  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1313
-  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1479
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1481
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1538
-  _globals['_ACCOUNTSERVICE']._serialized_start=1541
-  _globals['_ACCOUNTSERVICE']._serialized_end=1952
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=826
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=828
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=885
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=888
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1092
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1094
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1212
+  _globals['_ACCOUNT']._serialized_start=1215
+  _globals['_ACCOUNT']._serialized_end=1596
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=1599
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=2431
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=2433
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=2490
+  _globals['_DELETEACCOUNTREQUEST']._serialized_start=2493
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=2659
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=2661
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=2718
+  _globals['_ACCOUNTSERVICE']._serialized_start=2721
+  _globals['_ACCOUNTSERVICE']._serialized_end=3271
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccountServiceStub:
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out.
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out.
     """
 
     def __init__(self, channel):
@@ -45,6 +45,11 @@ class AccountServiceStub:
                 request_serializer=bridgx_dot_v1_dot_account__service__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=bridgx_dot_v1_dot_account__service__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/bridgx.v1.AccountService/UpdateAccount',
+                request_serializer=bridgx_dot_v1_dot_account__service__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=bridgx_dot_v1_dot_account__service__pb2.UpdateAccountResponse.FromString,
+                _registered_method=True)
         self.DeleteAccount = channel.unary_unary(
                 '/bridgx.v1.AccountService/DeleteAccount',
                 request_serializer=bridgx_dot_v1_dot_account__service__pb2.DeleteAccountRequest.SerializeToString,
@@ -53,15 +58,16 @@ class AccountServiceStub:
 
 
 class AccountServiceServicer:
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out.
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out.
     """
 
     def CreateAccount(self, request, context):
-        """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
-        at the cloud: a wrong one shows as bad_credentials at its first use.
+        """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
+        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
         A call again with the same request_id returns the first answer.
         Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-        used with other parameters; param_invalid.
+        used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
+        has no identity at the cloud.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,6 +76,17 @@ class AccountServiceServicer:
     def ListAccounts(self, request, context):
         """Returns the registered accounts, oldest first, without their secrets.
         Errors: param_invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAccount(self, request, context):
+        """Exchanges what an account uses at its cloud, or renames it, and returns its access key, which stays its name
+        here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
+        there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
+        Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
+        the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +113,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=bridgx_dot_v1_dot_account__service__pb2.ListAccountsRequest.FromString,
                     response_serializer=bridgx_dot_v1_dot_account__service__pb2.ListAccountsResponse.SerializeToString,
             ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=bridgx_dot_v1_dot_account__service__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=bridgx_dot_v1_dot_account__service__pb2.UpdateAccountResponse.SerializeToString,
+            ),
             'DeleteAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteAccount,
                     request_deserializer=bridgx_dot_v1_dot_account__service__pb2.DeleteAccountRequest.FromString,
@@ -110,7 +132,7 @@ def add_AccountServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccountService:
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out.
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out.
     """
 
     @staticmethod
@@ -157,6 +179,33 @@ class AccountService:
             '/bridgx.v1.AccountService/ListAccounts',
             bridgx_dot_v1_dot_account__service__pb2.ListAccountsRequest.SerializeToString,
             bridgx_dot_v1_dot_account__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bridgx.v1.AccountService/UpdateAccount',
+            bridgx_dot_v1_dot_account__service__pb2.UpdateAccountRequest.SerializeToString,
+            bridgx_dot_v1_dot_account__service__pb2.UpdateAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

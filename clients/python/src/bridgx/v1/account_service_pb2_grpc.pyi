@@ -27,22 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccountServiceStub:
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out."""
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccountServiceAsyncStub: ...
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]
-    """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
-    at the cloud: a wrong one shows as bad_credentials at its first use.
+    """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
+    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
     A call again with the same request_id returns the first answer.
     Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
+    has no identity at the cloud.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]
     """Returns the registered accounts, oldest first, without their secrets.
     Errors: param_invalid.
+    """
+    UpdateAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.UpdateAccountRequest, _account_service_pb2.UpdateAccountResponse]
+    """Exchanges what an account uses at its cloud, or renames it, and returns its access key, which stays its name
+    here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
+    there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
+    Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
+    the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
     """
     DeleteAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.DeleteAccountRequest, _account_service_pb2.DeleteAccountResponse]
     """Removes an account and its stored secret, and returns its access key. Nothing is deleted at the cloud.
@@ -51,19 +59,27 @@ class AccountServiceStub:
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out."""
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]  # type: ignore[assignment]
-    """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
-    at the cloud: a wrong one shows as bad_credentials at its first use.
+    """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
+    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
     A call again with the same request_id returns the first answer.
     Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
+    has no identity at the cloud.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Returns the registered accounts, oldest first, without their secrets.
     Errors: param_invalid.
+    """
+    UpdateAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.UpdateAccountRequest, _account_service_pb2.UpdateAccountResponse]  # type: ignore[assignment]
+    """Exchanges what an account uses at its cloud, or renames it, and returns its access key, which stays its name
+    here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
+    there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
+    Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
+    the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
     """
     DeleteAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.DeleteAccountRequest, _account_service_pb2.DeleteAccountResponse]  # type: ignore[assignment]
     """Removes an account and its stored secret, and returns its access key. Nothing is deleted at the cloud.
@@ -71,7 +87,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Registers, lists and removes cloud accounts. A secret goes in and never comes out."""
+    """Registers, lists, changes and removes cloud accounts. A secret goes in and never comes out."""
 
     @_abc_1.abstractmethod
     def CreateAccount(
@@ -79,11 +95,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_service_pb2.CreateAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_service_pb2.CreateAccountResponse, _abc.Awaitable[_account_service_pb2.CreateAccountResponse]]:
-        """Registers a cloud account and returns its access key. The secret is stored encrypted. The key is not tried
-        at the cloud: a wrong one shows as bad_credentials at its first use.
+        """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
+        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
         A call again with the same request_id returns the first answer.
         Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-        used with other parameters; param_invalid.
+        used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
+        has no identity at the cloud.
         """
 
     @_abc_1.abstractmethod
@@ -94,6 +111,19 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.ListAccountsResponse, _abc.Awaitable[_account_service_pb2.ListAccountsResponse]]:
         """Returns the registered accounts, oldest first, without their secrets.
         Errors: param_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateAccount(
+        self,
+        request: _account_service_pb2.UpdateAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.UpdateAccountResponse, _abc.Awaitable[_account_service_pb2.UpdateAccountResponse]]:
+        """Exchanges what an account uses at its cloud, or renames it, and returns its access key, which stays its name
+        here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
+        there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
+        Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
+        the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
         """
 
     @_abc_1.abstractmethod
