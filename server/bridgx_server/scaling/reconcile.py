@@ -111,7 +111,7 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
             strangers.append(stranger)
     return Difference(
         started_at=started,
-        listed=tuple(there),
+        listed=tuple(key for key, machine in there.items() if not _is_gone(machine)),
         missing=tuple(machine for machine in running if _is_gone(there.get(machine.instance_id))),
         revived=tuple(
             row

@@ -10,7 +10,7 @@ import grpc
 from bridgx_server.interceptors.caller import current_caller, current_identity, current_scope
 from bridgx_server.scaling import removal
 from bridgx_server.scaling.engine import Engine
-from bridgx_server.services.messages import moment, pager
+from bridgx_server.services.messages import instant, moment, pager
 from bridgx_server.store import comparisons, orphans, requests, watches
 from bridgx_server.store.comparisons import Comparison, Finding, PlaceFilter
 from bridgx_server.store.orphans import Orphan, OrphanFilter
@@ -47,7 +47,7 @@ class ReconcileService(pb.ReconcileServiceServicer):
         which = PlaceFilter(request.provider, request.account, request.region_id)
         asked = watches.ask(self._store, places := comparisons.places(self._store, current_scope(), which))
         self._wake_worker()
-        return pb.StartComparisonResponse(places=len(places), asked_at=moment(asked))
+        return pb.StartComparisonResponse(places=len(places), asked_at=instant(asked))
 
     def ListOrphans(self, request: pb.ListOrphansRequest, context: grpc.ServicerContext) -> pb.ListOrphansResponse:
         which = OrphanFilter(request.provider, request.account, request.region_id)
@@ -99,9 +99,9 @@ def _comparison(row: Comparison) -> pb.Comparison:
         status=row.status,
         error_class=row.error_class,
         reason=row.reason,
-        start_at=moment(row.started_at),
-        end_at=moment(row.finished_at),
-        success_at=moment(row.succeeded_at),
+        start_at=instant(row.started_at),
+        end_at=instant(row.finished_at),
+        success_at=instant(row.succeeded_at),
         next_at=moment(row.due_at),
         listed=row.counts.listed,
         missing=row.counts.missing,
