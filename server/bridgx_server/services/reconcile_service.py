@@ -79,13 +79,7 @@ class ReconcileService(pb.ReconcileServiceServicer):
         scope = current_scope()
         # A request stands for no account yet; who sees only some accounts sees its own.
         owner = "" if scope.accounts is None else current_identity().key
-        page = requests.page_unfinished(
-            self._store, owner, PageOf.asked(request.page_number, request.page_size)
-        )
-            self._store,
-            current_identity().key if current_scope().accounts is not None else "",
-            PageOf.asked(request.page_number, request.page_size),
-        )
+        page = requests.page_unfinished(self._store, owner, PageOf.asked(request.page_number, request.page_size))
         return pb.ListUnfinishedNetworksResponse(
             request_list=[_unfinished(row) for row in page.rows], pager=pager(page)
         )
