@@ -44,8 +44,8 @@ def _throttled(world: StepWorld) -> None:
 
 def _refused_in_doubt(world: StepWorld) -> None:
     world.control.clear_faults()
+    world.control.quota(world.cloud.provider, 0)
     world.control.fault("cut_before", cloud=world.cloud.provider, action="RunInstances", times=1)
-    _error(world, "RunInstances", "InstanceLimitExceeded", times=2)
     world.expand(1)
 
 
@@ -159,7 +159,12 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
 
 # The engine acts on the class of a failure, which is the same on every cloud: one is enough for what follows.
 ON_ONE_CLOUD: Mapping[str, Scenario] = {
-    "a refusal after a call without an answer": Scenario(("scaling.send._refused#3",), begin=_refused_in_doubt),
+    "a refusal after a call without an answer": Scenario(
+        ("scaling.send._refused#3",),
+        begin=_refused_in_doubt,
+        end=lambda world: world.control.quota(world.cloud.provider, 100_000),
+        engine={"visibility": 8.0},
+    ),
     "a conflict": Scenario(("scaling.send._refused#4",), begin=_in_conflict),
     "a refusal for good": Scenario(("scaling.send._fail#1",), begin=_refused),
     "a lookup that fails": Scenario(("scaling.send._look_later#1",), begin=_unseen),

@@ -64,7 +64,8 @@ def run(config: dict[str, Any], command: str, point: str, arguments: list[str]) 
     parts = parts_of(config, point)
     if command == "serve":
         object.__setattr__(parts, "settings", parts.settings.model_copy(update={"grpc_port": int(arguments[0])}))
-        Server(parts).start()
+        server = Server(parts)  # kept, since one that is let go of stops
+        server.start()
     elif command == "work":
         clouds = parts.clouds()
         parts.worker(clouds).start()

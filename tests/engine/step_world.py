@@ -27,19 +27,19 @@ from bridgx_server.scaling.tasks import TaskView
 from bridgx_server.store import chunks, watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import ClusterRow, InstanceRow, RequestRow, TaskRow
+from bridgx_server.store.models import ClusterRow, InstanceRow, RequestRow, TaskRow, WatchRow
 from bridgx_server.store.secrets import Keyring
 from engine.conftest import wait_for
 from engine.wire_world import KEY, REGIONS, furnish
 from wire.conformance.clouds import CLOUDS, Cloud
 
 ENGINE = EngineSettings(
-    lease=0.5,
+    lease=30.0,
     poll=0.03,
     poll_limit=0.2,
     idle=0.03,
     boot_timeout=60.0,
-    visibility=0.4,
+    visibility=0.6,
     give_up=60.0,
     reconcile=600.0,
     batch=2,
@@ -62,6 +62,10 @@ class StepWorld:
     # Processes.
 
     def start(self, command: str, point: str = "-", *arguments: str) -> int:
+        """Starts a process, when all leases of those before it have run out."""
+        with self.store.transaction():
+            for table in (TaskRow, WatchRow):
+                table.update(lease_until=0).execute()
         assert self.spawner.stdin is not None
         assert self.spawner.stdout is not None
         self.spawner.stdin.write(" ".join((command, point, *arguments)) + "\n")
@@ -132,12 +136,20 @@ class StepWorld:
 
     def assert_true(self) -> None:
         """Cloud and inventory have the very same machines, and as many as the tasks say."""
-        wait_for(lambda: self.at_the_cloud() == self.running(), 30, lambda: f"{self.at_the_cloud()} {self.inventory()}")
+        wait_for(lambda: self.at_the_cloud() == self.running(), 10, self._differences)
         tasks = self.tasks()
         for task in tasks:
             assert task.asked == task.running + task.deleted + task.failed, task
             assert task.pending == 0, task
         assert len(self.running()) == sum(task.running for task in tasks) - sum(task.deleted for task in tasks)
+
+    def _differences(self) -> str:
+        """For a failing test: the machines that only one side has, and the chunks that they carry the tag of."""
+        odd = self.at_the_cloud() ^ self.running()
+        rows = {row["machine_id"]: row for row in self.control.state(self.cloud.provider)["machines"]}
+        tokens = {rows[key]["tags"].get("bridgx-chunk") for key in odd if key in rows}
+        told = [f"{task.task_id} {chunk}" for task in self.tasks() for chunk in task.chunks if chunk.chunk_id in tokens]
+        return f"{[(key, rows.get(key), self.inventory().get(key)) for key in odd]} {told}"
 
     # What happens behind its back.
 

@@ -5,8 +5,11 @@ The names of the steps are read out of the server's source (see `steps.py`), so 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bridgx.v1 as pb
 import grpc
@@ -15,7 +18,7 @@ from bridgx import Client, failure_of
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.demo.ports import free_port
-from bridgx_server.store.models import ClusterRow
+from bridgx_server.store.models import ClusterRow, RequestRow, SecurityGroupRow, SubnetRow, VpcRow
 from engine.conftest import wait_for
 from engine.scenarios import ON_EVERY_CLOUD, ON_ONE_CLOUD, Scenario
 from engine.step_world import StepWorld, points_of, step_world
@@ -63,6 +66,15 @@ REMOVAL = (
 REMOVAL_OF_WHAT_IS_GONE = ("scaling.removal._look:describe_machines", "store.orphans.forget#1")
 REMOVAL_REFUSED = ("store.orphans.delete_refused#1",)
 GROUP_REMOVED = ("provisioning.networks.Networks._remove:delete_security_group",)
+
+# The quota of security groups, in the code and the HTTP status of each vendor.
+GROUPS_REFUSED = {
+    "AlibabaCloud": ("QuotaExceed.SecurityGroup", 403),
+    "HuaweiCloud": ("VPC.0604", 409),
+    "TencentCloud": ("LimitExceeded", 200),
+    "BaiduCloud": ("QuotaExceeded", 400),
+    "AWSCloud": ("SecurityGroupLimitExceeded", 400),
+}
 
 NEEDLESS = {
     # One transaction is all there is to them: what they write is there or it is not, and no cloud is asked.
@@ -117,7 +129,7 @@ def killed_around(world: StepWorld, point: str, begin: Callable[[StepWorld], obj
         if _dies(world, pid):
             return
         world.kill(pid)
-    pytest.fail(f"no process passed {point}")
+    pytest.fail(f"no process passed {point}: {world.tasks()}")
 
 
 def _dies(world: StepWorld, pid: int) -> bool:
@@ -144,8 +156,16 @@ def killed_through(world: StepWorld, scenario: Scenario) -> None:
     assert not unknown, f"taken, and no test kills around them: {sorted(unknown)}"
 
 
+def refuse_groups(world: StepWorld) -> None:
+    """The cloud takes no more security groups, in its own words."""
+    code, status = GROUPS_REFUSED[world.cloud.provider]
+    params = {"code": code, "message": "no more", "status": status}
+    world.control.fault("error", cloud=world.cloud.provider, action="CreateSecurityGroup", params=params)
+
+
 def steps_known() -> set[str]:
-    return killed_steps() | NEEDLESS | {HEARTBEAT}
+    # What the catalog asks a cloud is read alone.
+    return killed_steps() | NEEDLESS | {HEARTBEAT} | steps_in("provisioning/catalog.py")
 
 
 @pytest.mark.parametrize("cloud", sorted(FRONTS))
@@ -161,3 +181,123 @@ def test_killed_around_each_step_of_what_happens_rarely(simulator: CloudSim, nam
     scenario = ON_ONE_CLOUD[name]
     with step_world(simulator, ONE_CLOUD, tmp_path, {}, **scenario.engine) as world:
         killed_through(world, scenario)
+
+
+# Networks, over gRPC.
+
+
+@pytest.fixture(params=sorted(FRONTS))
+def network_world(request: pytest.FixtureRequest, simulator: CloudSim, tmp_path: Path) -> Iterator[StepWorld]:
+    with step_world(simulator, request.param, tmp_path, {"worker": False}) as world:
+        yield world
+
+
+@dataclass
+class Caller:
+    """Someone who asks for networks over gRPC, of servers that die."""
+
+    world: StepWorld
+    port: int = 0
+
+    def request(self, name: str) -> pb.CreateNetworkConfigRequest:
+        with self.world.store.connection():
+            cluster = ClusterRow.get()
+        return pb.CreateNetworkConfigRequest(
+            provider=cluster.provider,
+            region_id=cluster.region_id,
+            zone_id=cluster.zone_id,
+            cidr_block="172.20.0.0/16",
+            vpc_name=name,
+            switch_cidr_block="172.20.0.0/20",
+            switch_name=f"{name}-sub",
+            security_group_name=f"{name}-group",
+            security_group_type="normal",
+            ak=cluster.account_key,
+            request_id=name,
+        )
+
+    def call(self, method: str, request: Any) -> Any:
+        wait_for(self._listens)
+        with Client(f"127.0.0.1:{self.port}", "token-of-tests", timeout=60) as client:
+            return getattr(client.networks, method)(request)
+
+    def _serve(self, point: str) -> int:
+        # A port of its own each time: gRPC remembers the connections to one for a while.
+        self.port = free_port()
+        return self.world.start("serve", point, str(self.port))
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def killed(self, point: str, method: str, request: Any) -> None:
+        """The server dies at that point, and the caller gets no answer."""
+        pid = self._serve(point)
+        with pytest.raises(grpc.RpcError) as caught:
+            self.call(method, request)
+        wait_for(lambda: self.world.has_died(pid), 30, lambda: f"{point} was not passed: {caught.value}")
+
+    def answered(self, method: str, request: Any) -> Any:
+        """What a server that lives answers, or the failure that it gives."""
+        pid = self._serve("-")
+        try:
+            return self.call(method, request)
+        except grpc.RpcError as error:
+            return failure_of(error)
+        finally:
+            self.world.kill(pid)
+
+    def stored(self, name: str) -> tuple[int, int, int]:
+        """VPCs of that name in the store, and subnets and groups in them."""
+        with self.world.store.connection():
+            vpcs = [row.vpc_id for row in VpcRow.select().where(VpcRow.name == name)]
+            subnets = SubnetRow.select().where(SubnetRow.vpc_id.in_(vpcs)).count()
+            groups = SecurityGroupRow.select().where(SecurityGroupRow.vpc_id.in_(vpcs)).count()
+        return len(vpcs), subnets, groups
+
+
+def test_a_network_that_was_cut_off_is_made_once_by_the_same_request(network_world: StepWorld) -> None:
+    caller = Caller(network_world)
+    for number, point in enumerate(points_of(MADE)):
+        name = f"net-{number}"
+        caller.killed(point, "CreateNetworkConfig", caller.request(name))
+        first = caller.answered("CreateNetworkConfig", caller.request(name))
+        assert caller.answered("CreateNetworkConfig", caller.request(name)) == first, point
+        assert network_world.networks(name) == caller.stored(name) == (1, 1, 1), point
+    assert network_world.open_requests() == 0
+    assert network_world.passed() <= steps_known()
+
+
+def test_a_network_that_nobody_asks_for_again_is_finished_or_listed(
+    network_world: StepWorld, simulator: CloudSim
+) -> None:
+    caller = Caller(network_world)
+    for number, point in enumerate(points_of(MADE)):
+        caller.killed(point, "CreateNetworkConfig", caller.request(f"net-{number}"))
+    names = [f"net-{number}" for number in range(2 * len(MADE))]
+    with network_world.store.transaction():
+        RequestRow.update(attempt_at=1).where(RequestRow.open).execute()  # long ago
+    pid = network_world.start("work")
+    wait_for(lambda: network_world.open_requests() == 0, 240)
+    network_world.kill(pid)
+    begun = [name for name in names if network_world.networks(name) != (0, 0, 0)]
+    # The first was killed before it had been written down: nothing was asked of the cloud.
+    assert begun == names[1:]
+    assert all(network_world.networks(name) == caller.stored(name) == (1, 1, 1) for name in begun)
+
+
+def test_a_network_that_cannot_be_made_leaves_nothing_whenever_the_server_dies(network_world: StepWorld) -> None:
+    caller, world = Caller(network_world), network_world
+    refuse_groups(world)
+    for number, point in enumerate(points_of(UNDONE)):
+        name = f"net-{number}"
+        caller.killed(point, "CreateNetworkConfig", caller.request(name))
+        told = caller.answered("CreateNetworkConfig", caller.request(name))
+        assert "all that was made has been removed" in told.message, (point, told)
+        assert world.networks(name) == caller.stored(name) == (0, 0, 0), point
+    assert world.open_requests() == 0
+    world.control.clear_faults()
+    # The same ids go on to work, under new tokens.
+    assert caller.answered("CreateNetworkConfig", caller.request("net-0")).vpc_id
+    assert world.networks("net-0") == caller.stored("net-0") == (1, 1, 1)
+    assert world.passed() <= steps_known()
