@@ -92,6 +92,10 @@ class StepWorld:
         lines = self.passed_file.read_text().split() if self.passed_file.exists() else []
         return {line.partition(":")[2] for line in lines if line.startswith(("before:", "after:"))}
 
+    def passed_last(self) -> str:
+        """The point that a process passed last."""
+        return self.passed_file.read_text().split()[-1]
+
     # The work.
 
     def expand(self, count: int) -> int:

@@ -18,7 +18,10 @@ from bridgx import Client, failure_of
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.demo.ports import free_port
+from bridgx_server.store import orphans
 from bridgx_server.store.models import ClusterRow, RequestRow, SecurityGroupRow, SubnetRow, VpcRow
+from bridgx_server.store.orphans import OrphanFilter
+from bridgx_server.store.paging import PageOf
 from engine.conftest import wait_for
 from engine.scenarios import ON_EVERY_CLOUD, ON_ONE_CLOUD, Scenario
 from engine.step_world import StepWorld, points_of, step_world
@@ -48,15 +51,13 @@ UNDONE = (
     "store.requests.fail#1",
     "store.requests.abandon#1",
 )
-ALONE = (
-    "store.requests.claim_idle#1",
+SWEPT = ("store.requests.claim_idle#1",)
+GROUP_MADE = (
     "provisioning.networks.Networks.create_security_group:add_security_group_rules",
     "provisioning.networks.Networks.create_security_group#1",
 )
-SINGLE = (
-    "provisioning.once.Attempt.answered#1",
-    "provisioning.networks.Networks._check_siblings:describe_subnets",
-)
+VPC_MADE = ("provisioning.once.Attempt.answered#1",)
+SUBNET_MADE = ("provisioning.networks.Networks._check_siblings:describe_subnets",)
 REMOVAL = (
     "scaling.removal._look:find_machines",
     "store.orphans.delete_asked#1",
@@ -92,7 +93,7 @@ NEEDLESS = {
 
 def killed_steps() -> set[str]:
     scenarios = (*ON_EVERY_CLOUD.values(), *ON_ONE_CLOUD.values())
-    networks = (*MADE, *UNDONE, *ALONE, *SINGLE, *GROUP_REMOVED)
+    networks = (*MADE, *UNDONE, *SWEPT, *VPC_MADE, *SUBNET_MADE, *GROUP_MADE, *GROUP_REMOVED)
     removal = (*REMOVAL, *REMOVAL_OF_WHAT_IS_GONE, *REMOVAL_REFUSED)
     return {step for scenario in scenarios for step in scenario.steps} | set(networks) | set(removal)
 
@@ -301,3 +302,129 @@ def test_a_network_that_cannot_be_made_leaves_nothing_whenever_the_server_dies(n
     assert caller.answered("CreateNetworkConfig", caller.request("net-0")).vpc_id
     assert world.networks("net-0") == caller.stored("net-0") == (1, 1, 1)
     assert world.passed() <= steps_known()
+
+
+@pytest.fixture
+def aws(simulator: CloudSim, tmp_path: Path) -> Iterator[StepWorld]:
+    with step_world(simulator, ONE_CLOUD, tmp_path, {"worker": False}) as world:
+        yield world
+
+
+def long_ago(world: StepWorld) -> None:
+    """Nobody has worked on what is open for a long time."""
+    with world.store.transaction():
+        RequestRow.update(attempt_at=1).where(RequestRow.open).execute()
+
+
+def test_who_finishes_what_was_cut_off_may_die_too(aws: StepWorld) -> None:
+    caller = Caller(aws)
+    for number, point in enumerate(points_of(SWEPT)):
+        name = f"net-{number}"
+        caller.killed("after:store.requests.begin#1", "CreateNetworkConfig", caller.request(name))
+        long_ago(aws)
+        killed = aws.start("work", point)
+        wait_for(lambda pid=killed: aws.has_died(pid), 60)
+        long_ago(aws)
+        pid = aws.start("work")
+        wait_for(lambda: aws.open_requests() == 0, 60)
+        aws.kill(pid)
+        assert aws.networks(name) == caller.stored(name) == (1, 1, 1)
+
+
+def test_a_vpc_a_subnet_and_a_group_that_were_cut_off_are_made_once(aws: StepWorld) -> None:
+    caller = Caller(aws)
+    config = caller.request("net")
+    for number, point in enumerate(points_of(VPC_MADE)):
+        name = f"vpc-{number}"
+        vpc = pb.CreateVpcRequest(
+            provider=config.provider,
+            region_id=config.region_id,
+            cidr_block="172.21.0.0/16",
+            vpc_name=name,
+            ak=config.ak,
+            request_id=name,
+        )
+        caller.killed(point, "CreateVpc", vpc)
+        vpc_id = caller.answered("CreateVpc", vpc).vpc_id
+        assert aws.networks(name) == caller.stored(name) == (1, 0, 0), point
+    for number, point in enumerate(points_of(SUBNET_MADE)):
+        subnet = pb.CreateSubnetRequest(
+            zone_id=config.zone_id,
+            cidr_block=f"172.21.{number}.0/24",
+            vpc_id=vpc_id,
+            switch_name=f"sub-{number}",
+            request_id=f"sub-{number}",
+        )
+        caller.killed(point, "CreateSubnet", subnet)
+        assert caller.answered("CreateSubnet", subnet).subnet_id
+        assert aws.networks(name)[1] == caller.stored(name)[1] == number + 1, point
+    for number, point in enumerate(points_of(GROUP_MADE)):
+        group = a_group(vpc_id, f"group-{number}")
+        caller.killed(point, "CreateSecurityGroup", group)
+        assert caller.answered("CreateSecurityGroup", group).security_group_id
+        assert groups_named(aws, f"group-{number}") == 1, point
+        assert caller.stored(name)[2] == number + 1, point
+
+
+def test_a_group_whose_rules_are_refused_is_removed_whenever_the_server_dies(aws: StepWorld) -> None:
+    caller = Caller(aws)
+    config = caller.request("net")
+    vpc_id = caller.answered("CreateNetworkConfig", config).vpc_id
+    params = {"code": "RulesPerSecurityGroupLimitExceeded", "message": "too many", "status": 400}
+    aws.control.fault("error", cloud=ONE_CLOUD, action="AuthorizeSecurityGroup*", params=params)
+    for number, point in enumerate(points_of(GROUP_REMOVED)):
+        group = a_group(vpc_id, f"group-{number}")
+        caller.killed(point, "CreateSecurityGroup", group)
+        assert "has been removed" in caller.answered("CreateSecurityGroup", group).message
+        assert groups_named(aws, f"group-{number}") == 0, point
+
+
+def a_group(vpc_id: str, name: str) -> pb.CreateSecurityGroupRequest:
+    rule = pb.SecurityGroupRule(protocol="tcp", port_range="22/22", direction="ingress", cidr_ip="10.0.0.0/8")
+    return pb.CreateSecurityGroupRequest(vpc_id=vpc_id, security_group_name=name, rules=[rule], request_id=name)
+
+
+def groups_named(world: StepWorld, name: str) -> int:
+    return sum(row["name"] == name for row in world.control.state(world.cloud.provider)["groups"])
+
+
+# Orphans.
+
+
+def test_the_deletion_of_orphans_may_be_cut_off_anywhere(aws: StepWorld) -> None:
+    kept = {aws.orphan()}
+    for point in points_of(REMOVAL):
+        orphan = aws.orphan()
+        removed(aws, point, orphan)
+        removed(aws, "-", orphan)
+        wait_for(lambda orphan=orphan: orphan not in aws.at_the_cloud(), 30, lambda point=point: point)
+    for point in points_of(REMOVAL_OF_WHAT_IS_GONE):
+        orphan = aws.orphan()
+        aws.control.call("DELETE", f"/machines/{orphan}")
+        removed(aws, point, orphan)
+        removed(aws, "-", orphan)
+        assert orphan not in reported(aws), point
+    aws.control.fault(
+        "error", cloud=ONE_CLOUD, action="TerminateInstances", params={"code": "UnauthorizedOperation", "status": 403}
+    )
+    for point in points_of(REMOVAL_REFUSED):
+        orphan = aws.orphan()
+        kept.add(orphan)
+        removed(aws, point, orphan)
+        removed(aws, "-", orphan)
+        assert reported(aws)[orphan], point
+    assert aws.at_the_cloud() == kept
+
+
+def removed(world: StepWorld, point: str, orphan: str) -> None:
+    """Someone has the orphan deleted, in a process that dies at the point, or comes to its end."""
+    pid = world.start("remove", point, orphan)
+    wait_for(lambda: world.has_died(pid), 60)
+    if point != "-":
+        assert world.passed_last() == point
+
+
+def reported(world: StepWorld) -> dict[str, str]:
+    """The orphans that the store knows, and why the cloud would not delete them."""
+    rows = orphans.page(world.store, OrphanFilter(), PageOf(1, 50)).rows
+    return {row.instance_id: row.delete_failure for row in rows}

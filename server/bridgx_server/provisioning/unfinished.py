@@ -49,8 +49,8 @@ class Sweep:
         attempt = Attempt(self.store, payload["caller"], key.caller, key.request_id, key.operation, orphaned=True)
         request = json_format.ParseDict(payload["request"], self.messages[key.operation](), ignore_unknown_fields=True)
         with one_at_a_time(attempt):
-            if requests.answer_of(self.store, key):
-                return
+            if requests.is_answered(self.store, key):
+                return  # its caller has come back
             try:
                 answer = attempted(attempt, lambda attempt: self.perform(request, attempt))
             except (BridgXError, ProviderError) as error:

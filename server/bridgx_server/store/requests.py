@@ -154,6 +154,13 @@ def answer_of(store: Store, key: Key) -> str:
     return "" if row is None else str(row.answer)
 
 
+def is_answered(store: Store, key: Key) -> bool:
+    """Whether it has an answer, or is known no more."""
+    with store.connection():
+        row = _find(key)
+    return row is None or bool(row.answer)
+
+
 def abandon(store: Store, key: Key) -> None:
     """Forgets a request that failed without an effect, so that it may be tried again, also with other parameters.
 
