@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgx_server.store.models import AccountRow, ClusterRow
+from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, WatchRow
 from engine.step_world import StepWorld
 
 TASK = ("store.tasks.claim#1", "store.tasks.release#1")
@@ -23,11 +23,19 @@ class Scenario:
     prepare: Callable[[StepWorld], object] = lambda world: None
     end: Callable[[StepWorld], object] = lambda world: None
     engine: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _grown(world: StepWorld) -> None:
     world.expand(40)
     world.finish()
+
+
+def _somewhere_new(world: StepWorld) -> None:
+    """In a region that nobody watches yet."""
+    with world.store.transaction():
+        WatchRow.delete().execute()
+    world.expand(3)
 
 
 def _in_doubt(world: StepWorld) -> None:
@@ -94,6 +102,19 @@ def _never_boots(world: StepWorld) -> None:
     world.expand(1)
 
 
+def _undeletable_machine(world: StepWorld) -> None:
+    _never_boots(world)
+    _error(world, "TerminateInstances", "UnauthorizedOperation", times=20)
+
+
+def _minute_later(world: StepWorld) -> None:
+    """What was put off is due, and may be deleted now."""
+    world.control.clear_faults()
+    with world.store.transaction():
+        InstanceRow.update(tend_at=1).where(InstanceRow.status == "deleting").execute()
+        WatchRow.update(next_at=1).execute()
+
+
 def _error(world: StepWorld, action: str, code: str, *, times: int) -> None:
     params = {"code": code, "message": code, "status": 400}
     world.control.fault("error", cloud=world.cloud.provider, action=action, times=times, params=params)
@@ -136,7 +157,7 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
             "scaling.expand._settle_accepted#1",
             "scaling.expand._finish#1",
         ),
-        begin=lambda world: world.expand(3),
+        begin=_somewhere_new,
     ),
     "a shrink": Scenario(
         (
@@ -152,7 +173,7 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
         prepare=_grown,
     ),
     "a call without an answer": Scenario(
-        ("scaling.send._refused#1", "scaling.send._find:find_machines"), begin=_in_doubt
+        ("scaling.send._refused#1", "scaling.send._find:find_machines", "scaling.send._find#1"), begin=_in_doubt
     ),
     "a throttled call": Scenario(("scaling.send._refused#2",), begin=_throttled),
 }
@@ -180,6 +201,17 @@ ON_ONE_CLOUD: Mapping[str, Scenario] = {
         ("scaling.tend._delete:delete_machines", "scaling.tend._delete#1"),
         begin=_never_boots,
         engine={"boot_timeout": 1.0},
+    ),
+    "a machine that may not be deleted": Scenario(
+        ("scaling.tend._ask_again_late#1",),
+        begin=_undeletable_machine,
+        end=_minute_later,
+        engine={"boot_timeout": 1.0},
+    ),
+    "a turn that is still away": Scenario(
+        ("scaling.turns.wait_for_turn#1",),
+        begin=lambda world: world.expand(6),
+        settings={"rates": "AWSCloud.RunInstances=1/s+1"},
     ),
     "a template that cannot be read": Scenario(
         ("scaling.worker.Worker._postpone#1",), begin=_SPOIL_TEMPLATE, end=_MEND_TEMPLATE

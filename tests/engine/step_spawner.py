@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from bridgx_server.scaling.removal import delete_orphans
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
 from bridgx_server.store.orphans import OrphanFilter
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from engine.steps import TellingClouds, TellingStore
 
@@ -39,7 +41,7 @@ class _TellingParts(Parts):
 
     def engine(self, clouds: AccountClouds) -> Engine:
         made = super().engine(clouds)
-        return type(made)(**{**vars(made), "settings": self.times})
+        return replace(made, settings=self.times)
 
 
 def parts_of(config: dict[str, Any], point: str) -> _TellingParts:
@@ -71,7 +73,7 @@ def run(config: dict[str, Any], command: str, point: str, arguments: list[str]) 
         parts.worker(clouds).start()
         parts.housekeeping(parts.networks(clouds)).start()
     else:
-        delete_orphans(parts.engine(parts.clouds()), OrphanFilter(instance_ids=arguments), "test")
+        delete_orphans(parts.engine(parts.clouds()), EVERYTHING, OrphanFilter(instance_ids=arguments), "test")
         return
     signal.pause()
 

@@ -28,9 +28,10 @@ from bridgx_server.store import chunks, watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import ClusterRow, InstanceRow, RequestRow, TaskRow, WatchRow
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from engine.conftest import wait_for
-from engine.wire_world import KEY, REGIONS, furnish
+from engine.wire_world import KEY, RATES, REGIONS, furnish
 from wire.conformance.clouds import CLOUDS, Cloud
 
 ENGINE = EngineSettings(
@@ -99,13 +100,15 @@ class StepWorld:
     # The work.
 
     def expand(self, count: int) -> int:
-        return api.submit_expand(self.store, cluster_name="web", task_name="t", count=count, caller="test")
+        return api.submit_expand(self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, caller="test")
 
     def shrink(self, count: int) -> int:
-        return api.submit_shrink(self.store, cluster_name="web", task_name="t", count=count, ips=(), caller="test")
+        return api.submit_shrink(
+            self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, ips=(), caller="test"
+        )
 
     def cancel(self, task_id: int, machines: str) -> None:
-        api.cancel(self.store, task_id, machines)
+        api.cancel(self.store, EVERYTHING, task_id, machines)
 
     def idle(self) -> bool:
         """Whether no task is open."""
@@ -126,7 +129,7 @@ class StepWorld:
     def tasks(self) -> list[TaskView]:
         with self.store.connection():
             ids = [row.id for row in TaskRow.select(TaskRow.id).order_by(TaskRow.id)]
-        return [api.describe(self.store, task_id) for task_id in ids]
+        return [api.describe(self.store, EVERYTHING, task_id) for task_id in ids]
 
     def inventory(self) -> dict[str, str]:
         with self.store.connection():
@@ -235,7 +238,13 @@ def step_world(
         "key": KEY,
         "passed": str(passed),
         "engine": asdict(replace(ENGINE, **engine)),
-        "settings": {f"endpoint_{cloud.lower()}": simulator.endpoints[cloud], "read_timeout": 20.0, **settings},
+        "settings": {
+            f"endpoint_{cloud.lower()}": simulator.endpoints[cloud],
+            "read_timeout": 20.0,
+            "lease": 0.8,  # of the places at the limiter alone; the engine has its own
+            "rates": RATES,
+            **settings,
+        },
     }
     script = Path(__file__).with_name("step_spawner.py")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(script.parents[1]), *sys.path))}
