@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bridgx_server.cli import main
-from bridgx_server.store.models import TABLES
+from bridgx_server.store.models import TABLES, BucketRow, CallRow, FlowRow, LimiterRow
 from click.testing import CliRunner, Result
 from contract.conftest import until
 from contract.reconciling import KEY, World, a_world
@@ -38,9 +38,10 @@ def bridgx(world: World, *arguments: str, answer: str = "") -> Result:
 
 
 def everything(world: World) -> dict[str, list[Any]]:
-    """All rows of all tables."""
+    """All rows of all tables, but those that count calls to the clouds."""
+    counted = (LimiterRow, BucketRow, FlowRow, CallRow)
     with world.store.connection():
-        return {table.__name__: sorted(map(repr, table.select().tuples())) for table in TABLES}
+        return {table.__name__: sorted(map(repr, table.select().tuples())) for table in TABLES if table not in counted}
 
 
 def test_a_dry_run_tells_everything_and_writes_nothing(world: World) -> None:
