@@ -24,6 +24,7 @@ from bridgx_server.store.database import Store
 
 ROOT = Path(bridgx_server.__file__).parent
 CALLS = frozenset(name for name in vars(Provider) if not name.startswith("_")) - {"name", "limits", "check_machines"}
+NO_STEPS = ("database.py", "retrying.py")  # what only passes steps on
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 Reach = Callable[[str], None]
@@ -112,7 +113,7 @@ class TellingStore(Store):
 
         def execute_sql(sql: str, *arguments: Any, **options: Any) -> Any:
             if sql.lstrip().upper().startswith(WRITES) and not self.database.in_transaction():
-                name, _, _ = _where(("database.py",))
+                name, _, _ = _where(NO_STEPS)
                 reach(f"before:{name}:write")
                 answer = execute(sql, *arguments, **options)
                 reach(f"after:{name}:write")
@@ -127,7 +128,7 @@ class TellingStore(Store):
             with super().transaction():
                 yield
             return
-        name, function, frame = _where(("database.py",))
+        name, function, frame = _where(NO_STEPS)
         lines = function.transactions if function else ()
         number = next((n for n, (first, last) in enumerate(lines, 1) if first <= frame.f_lineno < last), 0)
         with super().transaction():

@@ -11,6 +11,7 @@ from peewee import JOIN
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ComparisonRow, FindingRow, InstanceRow, OrphanRow, WatchRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.retrying import made_again
 from bridgx_server.store.scope import Scope
 
 MISSING = "missing"
@@ -114,6 +115,7 @@ def succeeded(account_id: int, region_id: str, started_at: int, now: int, counts
     )
 
 
+@made_again
 def failed(store: Store, account_id: int, region_id: str, started_at: int, error_class: str, reason: str) -> None:
     """Writes down that a comparison could not be made, and why. What the one before found stays."""
     with store.transaction():
@@ -162,6 +164,7 @@ def note(kind: str, account_id: int, region_id: str, found: Sequence[Found], now
             FindingRow.insert_many(fresh).execute()
 
 
+@made_again
 def forget_old(store: Store) -> None:
     """Drops findings that were last seen a month ago."""
     with store.transaction():

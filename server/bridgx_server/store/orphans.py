@@ -11,6 +11,7 @@ from bridgx_server.store import audit
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, OrphanRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.retrying import made_again
 from bridgx_server.store.scope import Scope
 
 ABSENCES = 2  # comparisons in a row that do not see an orphan, before it is forgotten
@@ -106,6 +107,7 @@ def unseen(account_id: int, region_id: str, seen: Sequence[str]) -> int:
     return forgotten
 
 
+@made_again
 def forget(store: Store, orphan_ids: Sequence[int]) -> None:
     """Drops orphans that are gone, or are none any more."""
     with store.transaction():
@@ -127,6 +129,7 @@ def named(store: Store, scope: Scope, which: OrphanFilter) -> list[Orphan]:
         return [_value(row) for row in _filtered(scope, which).order_by(OrphanRow.id).tuples()]
 
 
+@made_again
 def delete_asked(store: Store, orphans: Sequence[Orphan], caller: str) -> None:
     """Writes down, before the cloud is asked, who has it delete them."""
     with store.transaction():
@@ -137,6 +140,7 @@ def delete_asked(store: Store, orphans: Sequence[Orphan], caller: str) -> None:
             audit.changed(store, audit.of_account("machine", orphan.instance_id, orphan.account_id))
 
 
+@made_again
 def delete_refused(store: Store, orphan_ids: Sequence[int], failure: str) -> None:
     """Writes down why the cloud did not delete them."""
     with store.transaction():

@@ -12,6 +12,7 @@ from bridgx_server.store import instances, leases
 from bridgx_server.store.database import Store
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, OrphanRow, VpcRow, WatchRow
+from bridgx_server.store.retrying import made_again
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def ensure_places(store: Store) -> int:
     return len(missing)
 
 
+@made_again
 def ask(store: Store, which: Sequence[tuple[int, str]]) -> int:
     """Lets these accounts and regions be compared at once; returns the moment of asking (ms).
 
