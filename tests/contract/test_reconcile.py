@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bridgx.v1 as pb
 import grpc
 import pytest
 from bridgx import failure_of
+from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.front import FRONTS
-from contract.conftest import until
-from contract.reconciling import World, a_world
+from bridgx_server.demo.system import Running
+from bridgx_server.providers.base import CreateMachines, Credentials, Disk, ProviderSettings
+from bridgx_server.providers.registry import ProviderRegistry
+from contract.clusters import a_network, a_place, template
+from contract.conftest import Api, until
+from contract.reconciling import PASSWORD, World, a_world
 
 CLOUD = "AWSCloud"
 
@@ -43,8 +51,6 @@ def refused(call: object, request: object) -> tuple[str, set[str]]:
 
 def settle() -> None:
     """Lets machines grow older than the time in which a cloud may not show them."""
-    import time
-
     time.sleep(0.5)
 
 
@@ -186,3 +192,66 @@ def test_orphans_are_named_one_by_one(one_cloud: World) -> None:
     many = [f"i-{number}" for number in range(101)]
     assert refused(delete, pb.DeleteOrphansRequest(instance_ids=many)) == ("param_invalid", {"instance_ids"})
     assert one_cloud.delete_orphans("i-1") == {"i-1": "unreported"}
+
+
+PAGER = {"page_number", "page_size", "total"}
+
+
+def test_over_rest(api: Api, system: Running, control: ControlClient) -> None:
+    place = a_place(api, CLOUD)
+    network = a_network(api, CLOUD, place)
+    cluster = api.post("cluster/create", template(CLOUD, place, network))
+    api.ended(api.post("cluster/expand", {"cluster_name": cluster, "task_name": "grow", "count": 1}))
+    (mine,) = api.get("instance/describe_all", cluster_name=cluster)["instance_list"]
+    tags = next(row["tags"] for row in control.machines(CLOUD) if row["machine_id"] == mine["instance_id"])
+    credentials = Credentials(CLOUD, f"demo-{CLOUD}", f"demo-secret-{CLOUD}")
+    provider = ProviderRegistry({CLOUD: ProviderSettings(endpoint=system.endpoints[CLOUD])}).get(credentials)
+    request = CreateMachines(
+        region_id=place["region_id"],
+        zone_id=place["zone_id"],
+        instance_type=place["instance_type"],
+        image_id=place["image"],
+        vpc_id=network["vpc"],
+        subnet_id=network["subnet_id"],
+        security_group_id=network["security_group"],
+        count=1,
+        token=str(uuid.uuid4()),
+        name="stranger",
+        password=PASSWORD,
+        system_disk=Disk("cloud_efficiency", 50),
+        tags={"bridgx": tags["bridgx"]},
+    )
+    (orphan,) = provider.create_machines(request).instance_ids
+
+    def compared() -> dict[str, Any]:
+        asked = api.post("reconcile/run", {"provider": CLOUD})
+        assert set(asked) == {"places", "asked_at"}
+        found: list[dict[str, Any]] = []
+
+        def over() -> bool:
+            page = api.get("reconcile/report", provider=CLOUD, region_id=place["region_id"])
+            assert set(page) == {"comparison_list", "pager"}
+            assert set(page["pager"]) == PAGER
+            found[:] = page["comparison_list"]
+            return bool(found) and found[0].get("start_at", "") >= asked["asked_at"]
+
+        until(over)
+        return found[0]
+
+    report = compared()
+    assert (report["status"], report["orphans"]) == ("ok", 1)
+    (row,) = api.get("reconcile/orphan/list", account=f"demo-{CLOUD}")["orphan_list"]
+    assert (row["instance_id"], row["tags"]) == (orphan, {"bridgx": tags["bridgx"], "Name": "stranger"})
+    (found,) = api.get("reconcile/machine/list", kind="orphan", provider=CLOUD)["machine_list"]
+    assert (found["instance_id"], found["status"]) == (orphan, "Orphan")
+    assert api.get("reconcile/network/list") == {
+        "request_list": [],
+        "pager": {"page_number": 1, "page_size": 10, "total": 0},
+    }
+    (told,) = api.post("reconcile/orphan/delete", {"instance_ids": [orphan]})
+    assert (told["instance_id"], told["result"]) == (orphan, "deleting")
+    until(lambda: orphan not in {machine["machine_id"] for machine in control.machines(CLOUD)})
+    refused = api.refused("reconcile/orphan/delete", {"instance_ids": ["*"]})
+    assert (refused["code"], refused["msg"]) == (400, "param_invalid")
+    assert api.refused("reconcile/machine/list", kind="strange")["msg"] == "param_invalid"
+    compared()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, WatchRow
+from engine.conftest import wait_for
 from engine.step_world import StepWorld
 
 TASK = ("store.tasks.claim#1", "store.tasks.release#1")
@@ -83,11 +84,21 @@ def _forgotten(world: StepWorld) -> None:
 
 
 def _canceled_expand(world: StepWorld) -> None:
-    world.cancel(world.expand(3), "delete")
+    task_id = world.expand(3)
+    _begun(world, "after:scaling.expand._plan#1")
+    world.cancel(task_id, "delete")
 
 
 def _canceled_shrink(world: StepWorld) -> None:
-    world.cancel(world.shrink(1), "keep")
+    task_id = world.shrink(1)
+    _begun(world, "after:scaling.shrink._begin#1")
+    world.cancel(task_id, "keep")
+
+
+def _begun(world: StepWorld, point: str) -> None:
+    """A process has planned the task, and died."""
+    pid = world.start("work", point)
+    wait_for(lambda: world.has_died(pid))
 
 
 def _undeletable(world: StepWorld) -> None:
