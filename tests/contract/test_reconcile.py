@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,8 @@ def test_over_rest(api: Api, system: Running, control: ControlClient) -> None:
             assert set(page) == {"comparison_list", "pager"}
             assert set(page["pager"]) == PAGER
             found[:] = page["comparison_list"]
-            return bool(found) and found[0].get("start_at", "") >= asked["asked_at"]
+            began = found[0].get("start_at") if found else None
+            return bool(began) and datetime.fromisoformat(began) >= datetime.fromisoformat(asked["asked_at"])
 
         until(over)
         return found[0]
