@@ -170,7 +170,7 @@ def networks_command(context: click.Context, /, as_json: bool, **options: Any) -
             "made": [asdict(made) for made in row.progress.made],
             "reason": row.progress.failure or "cut off, or under way",
         }
-        for row in _all(lambda wanted: requests.page_unfinished(store, "", wanted))
+        for row in _all(lambda wanted: requests.page_unfinished(store, EVERYTHING, "", wanted))
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -11,7 +11,7 @@ from bridgx_server.interceptors.caller import current_caller, current_identity, 
 from bridgx_server.scaling import removal
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.services.messages import instant, moment, pager
-from bridgx_server.store import comparisons, orphans, requests, watches
+from bridgx_server.store import comparisons, orphans, requests
 from bridgx_server.store.comparisons import Comparison, Finding, PlaceFilter
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.paging import PageOf
@@ -43,11 +43,10 @@ class ReconcileService(pb.ReconcileServiceServicer):
     def StartComparison(
         self, request: pb.StartComparisonRequest, context: grpc.ServicerContext
     ) -> pb.StartComparisonResponse:
-        watches.ensure_places(self._store)
         which = PlaceFilter(request.provider, request.account, request.region_id)
-        asked = watches.ask(self._store, places := comparisons.places(self._store, current_scope(), which))
+        places, asked = comparisons.ask(self._store, current_scope(), which)
         self._wake_worker()
-        return pb.StartComparisonResponse(places=len(places), asked_at=instant(asked))
+        return pb.StartComparisonResponse(places=places, asked_at=instant(asked))
 
     def ListOrphans(self, request: pb.ListOrphansRequest, context: grpc.ServicerContext) -> pb.ListOrphansResponse:
         which = OrphanFilter(request.provider, request.account, request.region_id)
@@ -76,10 +75,8 @@ class ReconcileService(pb.ReconcileServiceServicer):
     def ListUnfinishedNetworks(
         self, request: pb.ListUnfinishedNetworksRequest, context: grpc.ServicerContext
     ) -> pb.ListUnfinishedNetworksResponse:
-        scope = current_scope()
-        # A request stands for no account yet; who sees only some accounts sees its own.
-        owner = "" if scope.accounts is None else current_identity().key
-        page = requests.page_unfinished(self._store, owner, PageOf.asked(request.page_number, request.page_size))
+        wanted = PageOf.asked(request.page_number, request.page_size)
+        page = requests.page_unfinished(self._store, current_scope(), current_identity().key, wanted)
         return pb.ListUnfinishedNetworksResponse(
             request_list=[_unfinished(row) for row in page.rows], pager=pager(page)
         )

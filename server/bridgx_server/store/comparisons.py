@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import JOIN
 
+from bridgx_server.store import watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ComparisonRow, FindingRow, InstanceRow, OrphanRow, WatchRow
 from bridgx_server.store.paging import Page, PageOf
@@ -199,15 +200,17 @@ def page(store: Store, scope: Scope, which: PlaceFilter, wanted: PageOf) -> Page
     return Page(rows, wanted.number, wanted.size, total)
 
 
-def places(store: Store, scope: Scope, which: PlaceFilter) -> list[tuple[int, str]]:
-    """Every account and region that is compared and passes the filters."""
+def ask(store: Store, scope: Scope, which: PlaceFilter) -> tuple[int, int]:
+    """Lets what passes the filters be compared at once; returns how many places, and the moment (ms), 0 where there is none."""
+    watches.ensure_places(store)
     query = WatchRow.select(WatchRow.account_id, WatchRow.region_id).join(
         AccountRow, on=(AccountRow.id == WatchRow.account_id)
     )
     query = scope.narrowed(query, WatchRow.account_id)
     query = _placed(query, which, AccountRow.provider, AccountRow.access_key, WatchRow.region_id)
     with store.connection():
-        return [(int(account_id), str(region_id)) for account_id, region_id in query.tuples()]
+        places = [(int(account_id), str(region_id)) for account_id, region_id in query.tuples()]
+    return len(places), watches.ask(store, places) if places else 0
 
 
 def page_findings(store: Store, scope: Scope, kind: str, which: PlaceFilter, wanted: PageOf) -> Page[Finding]:

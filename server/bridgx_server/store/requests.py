@@ -20,6 +20,7 @@ from bridgx_server.errors import Conflict
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import RequestRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.scope import Scope
 
 KEPT = 7 * 86_400_000  # ms that an answer is kept
 LONGEST_FAILURE = 2000  # characters
@@ -218,10 +219,13 @@ def undone(store: Store, key: Key) -> None:
         _update(key, undoing=False, doubt="", failure="", open=False, generation=RequestRow.generation + 1)
 
 
-def page_unfinished(store: Store, owner: str, wanted: PageOf) -> Page[Unfinished]:
-    """The requests that something may be left of, oldest first; only those of one owner where one is named."""
+def page_unfinished(store: Store, scope: Scope, owner: str, wanted: PageOf) -> Page[Unfinished]:
+    """The requests that something may be left of, oldest first.
+
+    A request stands for no account, so who does not see every account sees those of its own, ``owner``, alone.
+    """
     query = RequestRow.select().where(RequestRow.open == YES)
-    if owner:
+    if scope.accounts is not None:
         query = query.where(RequestRow.caller == owner)
     with store.connection():
         total = query.count()
