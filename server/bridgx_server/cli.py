@@ -25,6 +25,7 @@ ELSEWHERE = {
     "edge": ("bridgx_server.edge_command", "edge_command"),
     "health": ("bridgx_server.health", "health_command"),
     "keys": ("bridgx_server.keys_command", "keys_command"),
+    "reconcile": ("bridgx_server.reconciling.command", "reconcile_command"),
     "token": ("bridgx_server.identities.command", "token_command"),
 }
 
@@ -115,10 +116,13 @@ def worker(**flags: Any) -> None:
 
     parts = _parts(settings_of(flags))
     ended = on_signals()
-    working = parts.worker(parts.clouds())
+    clouds = parts.clouds()
+    working, housekeeping = parts.worker(clouds), parts.housekeeping(parts.networks(clouds))
     working.start()
+    housekeeping.start()
     ended.wait()
     working.stop(parts.settings.stop_grace)
+    housekeeping.stop(parts.settings.stop_grace)
 
 
 @main.command()
@@ -307,3 +311,8 @@ def _parts(settings: Settings) -> Parts:
     except (OperationalError, InterfaceError) as error:
         raise click.ClickException(f"the database cannot be reached: {error}") from None
     return Parts(settings, store, keyring, tokens)
+
+
+def parts_of(settings: Settings) -> Parts:
+    """What a command of another package works with; raises click.ClickException."""
+    return _parts(settings)

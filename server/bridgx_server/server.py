@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,8 +29,11 @@ from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
+from bridgx_server.provisioning.unfinished import Sweep
 from bridgx_server.scaling.assembly import make_engine, make_worker
+from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.limiter import Limiter
+from bridgx_server.scaling.periodic import Periodic
 from bridgx_server.scaling.plans import Planner
 from bridgx_server.scaling.worker import Worker
 from bridgx_server.services.account_service import AccountService
@@ -38,12 +41,16 @@ from bridgx_server.services.audit_service import AuditService
 from bridgx_server.services.cluster_service import ClusterService
 from bridgx_server.services.fee_service import FeeService
 from bridgx_server.services.instance_service import InstanceService
+from bridgx_server.services.network_requests import MESSAGES, performing
 from bridgx_server.services.network_service import NetworkService
+from bridgx_server.services.reconcile_service import ReconcileService
 from bridgx_server.services.task_service import TaskService
 from bridgx_server.services.token_service import TokenService
 from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.settings import Settings
+from bridgx_server.store import comparisons, requests, watches
 from bridgx_server.store.database import Store
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from bridgx_server.tls import FreshTls
 from bridgx_server.transport import address_of, grpc_server_credentials, refuse_plaintext
@@ -55,6 +62,7 @@ SERVICES = (
     "FeeService",
     "InstanceService",
     "NetworkService",
+    "ReconcileService",
     "TaskService",
     "TokenService",
 )
@@ -85,14 +93,37 @@ class Parts:
         registry = ProviderRegistry(self.settings.provider_settings(), self.limiter)
         return AccountClouds(self.store, self.keyring, registry)
 
+    def engine(self, clouds: AccountClouds) -> Engine:
+        """An engine over these accounts."""
+        return make_engine(self.store, clouds, self.templates(), self.settings.engine_settings(), gates=self.limiter)
+
     def worker(self, clouds: AccountClouds) -> Worker:
         """A worker, not started yet."""
-        settings = self.settings.engine_settings()
-        return make_worker(make_engine(self.store, clouds, self.templates(), settings, gates=self.limiter))
+        return make_worker(self.engine(clouds))
 
     def templates(self) -> StoredTemplates:
         """The templates with their passwords."""
         return StoredTemplates(self.store, self.keyring)
+
+    def networks(self, clouds: AccountClouds, background: Executor | None = None) -> Networks:
+        """The flows of networks over these accounts; ``background`` refreshes catalogs."""
+        background = background or ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="bridgx-background")
+        return Networks(self.store, clouds, Catalog(clouds, background))
+
+    def housekeeping(self, networks: Networks) -> Periodic:
+        """What is done beside the tasks, not started yet.
+
+        Every place is compared, what was cut off is finished, and what is old is forgotten.
+        """
+        sweep = Sweep(self.store, MESSAGES, performing(self.store, networks, EVERYTHING), self.settings.unfinished)
+
+        def job() -> None:
+            watches.ensure_places(self.store)
+            sweep.run()
+            requests.forget_old(self.store)
+            comparisons.forget_old(self.store)
+
+        return Periodic("housekeeping", min(self.settings.reconcile, self.settings.unfinished / 3), job)
 
 
 class Server:
@@ -103,10 +134,13 @@ class Server:
         self._stopping = threading.Event()
         self._background = ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="bridgx-background")
         clouds = parts.clouds()
-        self._worker = parts.worker(clouds) if parts.settings.worker else None
+        networks = parts.networks(clouds, self._background)
+        engine = parts.engine(clouds)
+        self._worker = make_worker(engine) if parts.settings.worker else None
+        self._housekeeping = parts.housekeeping(networks) if parts.settings.worker else None
         self._health = health.HealthServicer()
         self._server = self._make_server(parts)
-        self._add_services(parts, clouds)
+        self._add_services(parts, clouds, engine, networks)
         self.port = 0
 
     def _make_server(self, parts: Parts) -> grpc.Server:
@@ -120,20 +154,20 @@ class Server:
             maximum_concurrent_rpcs=threads + settings.backlog,
         )
 
-    def _add_services(self, parts: Parts, clouds: AccountClouds) -> None:
+    def _add_services(self, parts: Parts, clouds: AccountClouds, engine: Engine, networks: Networks) -> None:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
-        catalog = Catalog(clouds, self._background)
         planner = Planner(store, clouds, parts.templates(), settings.engine_settings(), self._background, parts.limiter)
         wake = self._worker.wake if self._worker else (lambda: None)
         pb.add_AccountServiceServicer_to_server(AccountService(store, keyring, clouds), self._server)
         pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
         pb.add_TokenServiceServicer_to_server(TokenService(store), self._server)
         pb.add_ClusterServiceServicer_to_server(
-            ClusterService(store, keyring, clouds, catalog, settings.default_max_machines), self._server
+            ClusterService(store, keyring, clouds, networks.catalog, settings.default_max_machines), self._server
         )
         pb.add_FeeServiceServicer_to_server(FeeService(store, settings.zone), self._server)
         pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)
-        pb.add_NetworkServiceServicer_to_server(NetworkService(store, Networks(store, clouds, catalog)), self._server)
+        pb.add_NetworkServiceServicer_to_server(NetworkService(store, networks), self._server)
+        pb.add_ReconcileServiceServicer_to_server(ReconcileService(engine, wake), self._server)
         pb.add_TaskServiceServicer_to_server(
             TaskService(
                 store,
@@ -174,6 +208,8 @@ class Server:
         self._server.start()
         if self._worker:
             self._worker.start()
+        if self._housekeeping:
+            self._housekeeping.start()
         self._set_health(health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=address_of(settings.grpc_host, self.port), tls=bool(tls), worker=bool(self._worker))
 
@@ -184,6 +220,8 @@ class Server:
         stopped = self._server.stop(self._settings.stop_grace)
         if self._worker:
             self._worker.stop(self._settings.stop_grace)
+        if self._housekeeping:
+            self._housekeeping.stop(self._settings.stop_grace)
         stopped.wait()
         self._background.shutdown(wait=False, cancel_futures=True)
         log.info("stopped")

@@ -138,6 +138,10 @@ class Settings(BaseSettings):
         description="Seconds that a zone and type found sold out is asked last by all tasks; 0: not at all.",
     )
     reconcile: Positive = Field(300.0, description="Seconds between two comparisons of inventory and cloud.")
+    unfinished: Positive = Field(
+        900.0,
+        description="Seconds after which a request for a network that was cut off is finished without its caller.",
+    )
     endpoint_alibabacloud: str = Field("", description="URL that replaces all endpoints of AlibabaCloud.")
     endpoint_huaweicloud: str = Field("", description="URL that replaces all endpoints of HuaweiCloud.")
     endpoint_tencentcloud: str = Field("", description="URL that replaces all endpoints of TencentCloud.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,14 @@ from bridgx import Client, failure_of
 from bridgx_server import logs
 from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.server import CloudSim
+from bridgx_server.providers.base import CreateMachines, Credentials, Disk, ProviderSettings
+from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
+from bridgx_server.store import accounts, chunks, comparisons, orphans
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import MessageToJson
@@ -88,6 +93,7 @@ class World:
     root: Client
     log_file: Path
     stack: contextlib.ExitStack
+    endpoint: str
 
     def client(self, token: str) -> Client:
         return self.stack.enter_context(Client(self.address, token, timeout=60))
@@ -125,6 +131,35 @@ class World:
         assert client.wait_task(tenant.task_id, timeout=120).running == machines
         tenant.machines = list(client.list_instances(pb.ListInstancesRequest(cluster_name=tenant.cluster)))
         return tenant
+
+    def orphan(self, tenant: Tenant) -> str:
+        """A machine of the tenant's account that carries our tag, that nothing here knows, and that has been reported."""
+        name = chunks.installation(self.store)
+        credentials = Credentials(CLOUD, tenant.account_key, f"demo-secret-{CLOUD}")
+        provider = ProviderRegistry({CLOUD: ProviderSettings(endpoint=self.endpoint)}).get(credentials)
+        request = CreateMachines(
+            region_id=REGION,
+            zone_id=ZONE,
+            instance_type="ecs.g6.large",
+            image_id="centos_7_6_x64_20G_alibase_20211030.vhd",
+            vpc_id=tenant.vpc,
+            subnet_id=tenant.subnet,
+            security_group_id=tenant.group,
+            count=1,
+            token=str(uuid.uuid4()),
+            name="stranger",
+            password="Passw0rd!",
+            system_disk=Disk("cloud_efficiency", 40),
+            tags={"bridgx": name},
+        )
+        (made,) = provider.create_machines(request).instance_ids
+        account = accounts.by_key(self.store, EVERYTHING, CLOUD, tenant.account_key)
+        seen = orphans.Sighting(made, "running", "ecs.g6.large", ZONE, "", 0, {"bridgx": name}, "nothing explains it")
+        with self.store.transaction():
+            orphans.report(account.id, REGION, [seen], self.store.now())
+            found = [comparisons.Found(made)]
+            comparisons.note(comparisons.ORPHAN, account.id, REGION, found, self.store.now())
+        return made
 
 
 def network_of(tenant: Tenant, block: str, **changes: Any) -> pb.CreateNetworkConfigRequest:
@@ -180,4 +215,4 @@ def world(directory: Path, database_url: str = "", **settings: Any) -> Iterator[
         stack.callback(server.stop)
         address = f"127.0.0.1:{server.port}"
         root = stack.enter_context(Client(address, "root-token", timeout=60))
-        yield World(address, store, control, root, directory / "server.log", stack)
+        yield World(address, store, control, root, directory / "server.log", stack, simulator.endpoints[CLOUD])

@@ -126,6 +126,9 @@ CASES: dict[str, Callable[[World, Tenant], Message]] = {
     "NetworkService.CreateVpc": lambda _, tenant: pb.CreateVpcRequest(
         provider=CLOUD, region_id=REGION, vpc_name=f"vpc-{next(numbers)}", ak=tenant.account_key
     ),
+    "ReconcileService.DeleteOrphans": lambda world, tenant: pb.DeleteOrphansRequest(
+        instance_ids=[world.orphan(tenant)]
+    ),
     "TaskService.CancelTask": _made_task,
     "TaskService.ExpandCluster": lambda _, tenant: pb.ExpandClusterRequest(
         cluster_name=tenant.cluster, task_name="grow", count=1

@@ -203,6 +203,32 @@ def _machines(two: Two) -> list[Probe]:
     ]
 
 
+def _orphans(two: Two) -> list[Probe]:
+    theirs = two.world.orphan(two.owner)
+    nothing = pb.DeleteOrphansRequest(instance_ids=["i-none"])
+    return [Probe(pb.DeleteOrphansRequest(instance_ids=[theirs]), nothing, ((theirs, "i-none"),))]
+
+
+def _with_an_orphan(probes: Callable[[Two], list[Probe]]) -> Callable[[Two], list[Probe]]:
+    def made(two: Two) -> list[Probe]:
+        two.world.orphan(two.owner)
+        return probes(two)
+
+    return made
+
+
+def _comparisons(two: Two) -> list[Probe]:
+    key = two.owner.account_key
+    return [Probe(pb.StartComparisonRequest(account=key), pb.StartComparisonRequest(account=NOBODY))]
+
+
+def _cut_off(two: Two) -> list[Probe]:
+    two.world.control.fault("unavailable", cloud=CLOUD, action="CreateVpc", times=3)
+    request = pb.CreateVpcRequest(provider=CLOUD, region_id=REGION, vpc_name="cut-off", ak=two.owner.account_key)
+    assert _seen(two.owner, "NetworkService.CreateVpc", request)[1] == "cloud_unavailable"
+    return [Probe(pb.ListUnfinishedNetworksRequest(), pb.ListUnfinishedNetworksRequest())]
+
+
 def _new_tokens(two: Two) -> list[Probe]:
     def request(key: str) -> pb.CreateTokenRequest:
         account = pb.TokenAccount(provider=CLOUD, account_key=key)
@@ -287,6 +313,16 @@ CASES: dict[str, Callable[[Two], list[Probe]]] = {
         ("vpc_name", lambda owner: owner.vpc_name, NOBODY),
         ("region_id", lambda owner: REGION, REGION),
     ),
+    "ReconcileService.DeleteOrphans": _orphans,
+    "ReconcileService.ListComparisons": _filters(
+        pb.ListComparisonsRequest, ("account", _key, NOBODY), ("region_id", lambda owner: REGION, REGION)
+    ),
+    "ReconcileService.ListFindings": _with_an_orphan(
+        _filters(pb.ListFindingsRequest, ("account", _key, NOBODY), ("kind", lambda owner: "orphan", "orphan"))
+    ),
+    "ReconcileService.ListOrphans": _with_an_orphan(_filters(pb.ListOrphansRequest, ("account", _key, NOBODY))),
+    "ReconcileService.ListUnfinishedNetworks": _cut_off,
+    "ReconcileService.StartComparison": _comparisons,
     "TaskService.CancelTask": _by_task(lambda task_id: pb.CancelTaskRequest(task_id=task_id)),
     "TaskService.ExpandCluster": _by_cluster(
         lambda name: pb.ExpandClusterRequest(cluster_name=name, task_name="curious", count=1)

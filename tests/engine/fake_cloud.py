@@ -34,6 +34,7 @@ class FakeCloud:
     answers: dict[str, CreatedMachines] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
+    fail_deletes_silently: bool = False
     scripts: dict[str, list[_Script]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -89,7 +90,14 @@ class FakeCloud:
     def _machine(self, key: str) -> Machine:
         row = self.machines[key]
         index = row["index"]
-        return Machine(key, row["state"], private_ip=f"10.0.{index // 250}.{index % 250 + 1}", tags=row["tags"])
+        return Machine(
+            key,
+            row["state"],
+            private_ip=f"10.0.{index // 250}.{index % 250 + 1}",
+            started_at=row.get("started_at"),
+            ended_at=row.get("ended_at"),
+            tags=row["tags"],
+        )
 
     def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:
         with self.lock:
@@ -118,7 +126,7 @@ class FakeCloud:
             if script and not script.after_effect:
                 raise script.error
             for key in instance_ids:
-                if key in self.machines:
+                if key in self.machines and not self.fail_deletes_silently:
                     self.machines[key]["state"] = MachineState.DELETED
             if script:
                 raise script.error

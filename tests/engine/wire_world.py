@@ -156,7 +156,7 @@ def wire_world(
     store = Store(url)
     migrate(store)
     keyring = Keyring.of(bytes.fromhex(KEY))
-    template = _furnish(store, keyring, simulator, cloud)
+    template = furnish(store, keyring, simulator, cloud)
     config = {
         "database_url": url,
         "key": KEY,
@@ -186,7 +186,7 @@ def wire_world(
         store.close()
 
 
-def _furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) -> ClusterTemplate:
+def furnish(store: Store, keyring: Keyring, simulator: CloudSim, cloud: str) -> ClusterTemplate:
     project = "demo-project" if cloud == "HuaweiCloud" else ""
     credentials = Credentials(cloud, f"demo-{cloud}", f"demo-secret-{cloud}", project)
     account = accounts.register(store, keyring, credentials, name="test", caller="test")

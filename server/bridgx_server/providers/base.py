@@ -287,7 +287,10 @@ class MachineState(StrEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine in the cloud. ``started_at`` is the cloud's own time of boot where it gives one."""
+    """One machine in the cloud.
+
+    ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    """
 
     instance_id: str
     state: MachineState
@@ -297,6 +300,7 @@ class Machine:
     public_ip: str = ""
     created_at: datetime | None = None
     started_at: datetime | None = None
+    ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,13 +18,14 @@ from bridgx_server.errors import FieldError, InvalidField, InvalidFields, QuotaE
 from bridgx_server.providers.base import CreateSecurityGroup, CreateSubnet, CreateVpc, Provider, SecurityGroupRule
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
-from bridgx_server.provisioning.once import Attempt
+from bridgx_server.provisioning.once import DOUBTFUL, WITHOUT_EFFECT, Attempt
 from bridgx_server.scaling.engine import Clouds
 from bridgx_server.store import networks
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
 from bridgx_server.store.networks import StoredGroup, StoredSubnet, StoredVpc
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.requests import Made
 from bridgx_server.store.scope import Scope
 
 DEFAULT_BLOCK = "172.16.0.0/12"
@@ -32,11 +33,22 @@ MOST_SUBNETS = 150  # in a VPC
 READY_TIMEOUT = 60.0  # seconds to wait for what the cloud has not finished
 READY_PAUSE = 0.5  # seconds between two looks
 UNANSWERED_ATTEMPTS = 3
+VPC, SUBNET, GROUP = "vpc", "subnet", "security_group"  # what a request makes, in this order
+WORDS = {VPC: "VPC", SUBNET: "subnet", GROUP: "security group"}
 PASSING = (ErrorClass.CONFLICT, ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
 
 log = structlog.get_logger("bridgx.networks")
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where things are removed. ``vpc_id`` is empty where the request makes the VPC itself."""
+
+    account_id: int
+    region_id: str
+    vpc_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,21 +65,35 @@ class Networks:
         """Makes a VPC and returns its id; raises InvalidField, ProviderError."""
         provider = self.clouds.provider(account.id)
         cidr = cidr or self._default_block(provider)
-        self._check_region(account, region_id)
-        _check_mask("cidr_block", cidr, provider.limits.vpc_prefix, provider.name)
-        vpc_id = self._make_vpc(provider, account, region_id, name, cidr, attempt.token, attempt.caller)
+
+        def make() -> str:
+            return self._make_vpc(provider, account, region_id, name, cidr, attempt, attempt.token)
+
+        if self._went_back(provider, _Place(account.id, region_id), {VPC: make}, attempt):
+            return ""
+        if not attempt.progress.made:
+            self._check_region(account, region_id)
+            _check_mask("cidr_block", cidr, provider.limits.vpc_prefix, provider.name)
+        vpc_id = make()
         attempt.answered(vpc_id)
         return vpc_id
 
     def create_subnet(self, vpc: StoredVpc, zone_id: str, name: str, cidr: str, attempt: Attempt) -> str:
         """Makes a subnet and returns its id; raises InvalidField, QuotaExceeded, ProviderError."""
         provider = self.clouds.provider(vpc.account_id)
-        self._check_zone(vpc.account_id, vpc.region_id, zone_id)
-        _check_mask("cidr_block", cidr, provider.limits.subnet_prefix, provider.name)
-        _check_inside("cidr_block", cidr, vpc.cidr_block)
-        self._check_siblings(provider, vpc, cidr, attempt.token)
-        self._ready_vpc(provider, vpc.region_id, vpc.vpc_id)
-        subnet_id = self._make_subnet(provider, vpc, zone_id, name, cidr, attempt.token, attempt.caller)
+
+        def make() -> str:
+            return self._make_subnet(provider, vpc, zone_id, name, cidr, attempt, attempt.token)
+
+        if self._went_back(provider, _Place(vpc.account_id, vpc.region_id, vpc.vpc_id), {SUBNET: make}, attempt):
+            return ""
+        if not attempt.progress.made:
+            self._check_zone(vpc.account_id, vpc.region_id, zone_id)
+            _check_mask("cidr_block", cidr, provider.limits.subnet_prefix, provider.name)
+            _check_inside("cidr_block", cidr, vpc.cidr_block)
+            self._check_siblings(provider, vpc, cidr, attempt.token)
+            self._ready_vpc(provider, vpc.region_id, vpc.vpc_id)
+        subnet_id = make()
         attempt.answered(subnet_id)
         return subnet_id
 
@@ -80,16 +106,22 @@ class Networks:
         """
         provider = self.clouds.provider(vpc.account_id)
         rules = list(dict.fromkeys(rules))
-        group_id = self._make_group(provider, vpc, name, "normal", attempt.token)
+        place = _Place(vpc.account_id, vpc.region_id, vpc.vpc_id)
+
+        def make() -> str:
+            return self._make_group(provider, vpc, name, "normal", attempt, attempt.token)
+
+        if self._went_back(provider, place, {GROUP: make}, attempt):
+            return ""
+        group_id = make()
         try:
             provider.add_security_group_rules(vpc.region_id, group_id, rules)
         except ProviderError as error:
             if error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.THROTTLED):
                 raise  # a repetition goes on with this group
-            left = _undone(lambda: provider.delete_security_group(vpc.region_id, group_id))
-            raise _told(
-                error, "the rules were refused", [f"security group {group_id}: {left}"] if left else []
-            ) from None
+            attempt.undo(str(error), "")
+            left = self._undo(provider, place, {}, attempt)
+            raise _told(error, "the rules were refused", left) from None
         with self.store.transaction():
             networks.add_group(self.store, vpc, group_id, name, "normal", rules, attempt.caller)
             attempt.answered(group_id)
@@ -114,37 +146,45 @@ class Networks:
             ProviderError: says which step failed and what, if anything, could not be removed again.
         """
         provider = self.clouds.provider(account.id)
-        self._check_zone(account.id, region_id, zone_id)
-        _check_mask("cidr_block", vpc[1], provider.limits.vpc_prefix, provider.name)
-        _check_mask("switch_cidr_block", subnet[1], provider.limits.subnet_prefix, provider.name)
-        _check_inside("switch_cidr_block", subnet[1], vpc[1])
-        undo: list[tuple[str, Callable[[], None]]] = []
-        step = "the VPC"
+        place, own = _Place(account.id, region_id), networks.own_scope(account)
+
+        def make_vpc() -> str:
+            return self._make_vpc(provider, account, region_id, vpc[0], vpc[1], attempt, attempt.token_of(VPC))
+
+        def make_subnet() -> str:
+            stored = networks.get_vpc(self.store, own, attempt.progress.id_of(VPC))
+            token = attempt.token_of(SUBNET)
+            return self._make_subnet(provider, stored, zone_id, subnet[0], subnet[1], attempt, token)
+
+        def make_group() -> str:
+            stored = networks.get_vpc(self.store, own, attempt.progress.id_of(VPC))
+            return self._make_group(provider, stored, group[0], group[1], attempt, attempt.token_of(GROUP))
+
+        steps = {VPC: make_vpc, SUBNET: make_subnet, GROUP: make_group}
+        if self._went_back(provider, place, steps, attempt):
+            return ""
+        if not attempt.progress.made:
+            self._check_zone(account.id, region_id, zone_id)
+            _check_mask("cidr_block", vpc[1], provider.limits.vpc_prefix, provider.name)
+            _check_mask("switch_cidr_block", subnet[1], provider.limits.subnet_prefix, provider.name)
+            _check_inside("switch_cidr_block", subnet[1], vpc[1])
+        step = asked = VPC
         try:
-            vpc_id = self._make_vpc(
-                provider, account, region_id, vpc[0], vpc[1], attempt.token_of("vpc"), attempt.caller
-            )
-            undo.append((f"VPC {vpc_id}", lambda: self._remove_vpc(provider, account, region_id, vpc_id)))
-            stored = networks.get_vpc(self.store, networks.own_scope(account), vpc_id)
-            step = "the subnet"
+            vpc_id = make_vpc()
+            step, asked = SUBNET, ""
             self._ready_vpc(provider, region_id, vpc_id)
-            subnet_id = self._make_subnet(
-                provider, stored, zone_id, subnet[0], subnet[1], attempt.token_of("subnet"), attempt.caller
-            )
-            undo.append((f"subnet {subnet_id}", lambda: self._remove_subnet(provider, stored, subnet_id)))
-            step = "the security group"
-            group_id = self._make_group(provider, stored, group[0], group[1], attempt.token_of("group"))
-            undo.append((f"security group {group_id}", lambda: self._remove_group(provider, stored, group_id)))
-            with self.store.transaction():
-                networks.add_group(self.store, stored, group_id, group[0], group[1], (), attempt.caller)
-                attempt.answered(vpc_id)
+            asked = SUBNET
+            make_subnet()
+            step = asked = GROUP
+            group_id = make_group()
         except ProviderError as error:
-            left = []
-            for what, remove in reversed(undo):
-                why = _undone(remove)
-                if why:
-                    left.append(f"{what}: {why}")
-            raise _told(error, f"{step} could not be made", left) from None
+            attempt.undo(str(error), asked if error.kind in DOUBTFUL else "")
+            left = self._undo(provider, place, steps, attempt)
+            raise _told(error, f"the {WORDS[step]} could not be made", left) from None
+        with self.store.transaction():
+            stored = networks.get_vpc(self.store, own, vpc_id)
+            networks.add_group(self.store, stored, group_id, group[0], group[1], (), attempt.caller)
+            attempt.answered(vpc_id)
         return vpc_id
 
     def list_vpcs(self, scope: Scope, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
@@ -179,35 +219,108 @@ class Networks:
     # Steps.
 
     def _make_vpc(
-        self, provider: Provider, account: Account, region_id: str, name: str, cidr: str, token: str, caller: str
+        self,
+        provider: Provider,
+        account: Account,
+        region_id: str,
+        name: str,
+        cidr: str,
+        attempt: Attempt,
+        token: str,
     ) -> str:
+        known = attempt.progress.id_of(VPC)
+        if known:
+            return known
         vpc_id = self._patiently(lambda: provider.create_vpc(CreateVpc(region_id, name, cidr, token)))
-        networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, caller)
+        with self.store.transaction():
+            networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, attempt.caller)
+            attempt.made(VPC, vpc_id)
         return vpc_id
 
     def _make_subnet(
-        self, provider: Provider, vpc: StoredVpc, zone_id: str, name: str, cidr: str, token: str, caller: str
+        self, provider: Provider, vpc: StoredVpc, zone_id: str, name: str, cidr: str, attempt: Attempt, token: str
     ) -> str:
+        known = attempt.progress.id_of(SUBNET)
+        if known:
+            return known
         request = CreateSubnet(vpc.region_id, vpc.vpc_id, vpc.cidr_block, zone_id, name, cidr, token)
         subnet_id = self._patiently(lambda: provider.create_subnet(request))
-        networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, caller)
+        with self.store.transaction():
+            networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, attempt.caller)
+            attempt.made(SUBNET, subnet_id)
         return subnet_id
 
-    def _make_group(self, provider: Provider, vpc: StoredVpc, name: str, group_type: str, token: str) -> str:
+    def _make_group(
+        self, provider: Provider, vpc: StoredVpc, name: str, group_type: str, attempt: Attempt, token: str
+    ) -> str:
+        """The group at the cloud; it is written down when the request has all that it asks for."""
+        known = attempt.progress.id_of(GROUP)
+        if known:
+            return known
         request = CreateSecurityGroup(vpc.region_id, vpc.vpc_id, name, group_type, token)
-        return self._patiently(lambda: provider.create_security_group(request))
+        group_id = self._patiently(lambda: provider.create_security_group(request))
+        with self.store.transaction():
+            attempt.made(GROUP, group_id)
+        return group_id
 
-    def _remove_vpc(self, provider: Provider, account: Account, region_id: str, vpc_id: str) -> None:
-        self._patiently(lambda: provider.delete_vpc(region_id, vpc_id))
-        networks.remove_vpc(self.store, vpc_id, account.id)
+    # The way back.
 
-    def _remove_subnet(self, provider: Provider, vpc: StoredVpc, subnet_id: str) -> None:
-        self._patiently(lambda: provider.delete_subnet(vpc.region_id, vpc.vpc_id, subnet_id))
-        networks.remove_subnet(self.store, subnet_id, vpc.account_id)
+    def _went_back(
+        self, provider: Provider, place: _Place, steps: Mapping[str, Callable[[], str]], attempt: Attempt
+    ) -> bool:
+        """Removes what an earlier attempt was to remove and could not; True where the request is not to begin anew.
 
-    def _remove_group(self, provider: Provider, vpc: StoredVpc, group_id: str) -> None:
-        self._patiently(lambda: provider.delete_security_group(vpc.region_id, group_id))
-        networks.remove_group(self.store, group_id, vpc.account_id)
+        One that failed, and whose caller is gone, is undone too: the caller was told that it failed.
+
+        Raises:
+            ProviderError: something still cannot be removed.
+        """
+        progress = attempt.progress
+        if attempt.orphaned and progress.failure and not progress.undoing:
+            attempt.undo(progress.failure, next((kind for kind in steps if not progress.id_of(kind)), ""))
+        if not attempt.progress.undoing:
+            return False
+        left = self._undo(provider, place, steps, attempt)
+        if left:
+            raise _told(left[0][1], "what an earlier attempt has made is to be removed first", left)
+        return attempt.orphaned
+
+    def _undo(
+        self, provider: Provider, place: _Place, steps: Mapping[str, Callable[[], str]], attempt: Attempt
+    ) -> list[tuple[str, ProviderError]]:
+        """Removes what a request has made, the last thing first; returns what is left, and why.
+
+        What a call without an answer may have made is found out by making it again, under the same token.
+        """
+        left: list[tuple[str, ProviderError]] = []
+        doubt = attempt.progress.doubt
+        if doubt:
+            try:
+                steps[doubt]()
+            except ProviderError as error:
+                if error.kind not in WITHOUT_EFFECT:
+                    left.append((f"a {WORDS[doubt]} that may have been made", error))
+        for made in reversed(attempt.progress.made):
+            try:
+                self._remove(provider, place, made, attempt)
+            except ProviderError as error:
+                left.append((f"{WORDS[made.kind]} {made.id}", error))
+        if not left:
+            attempt.undone()
+        return left
+
+    def _remove(self, provider: Provider, place: _Place, made: Made, attempt: Attempt) -> None:
+        region_id, vpc_id = place.region_id, place.vpc_id or attempt.progress.id_of(VPC)
+        if made.kind == GROUP:
+            self._patiently(lambda: provider.delete_security_group(region_id, made.id))
+        elif made.kind == SUBNET:
+            self._patiently(lambda: provider.delete_subnet(region_id, vpc_id, made.id))
+        else:
+            self._patiently(lambda: provider.delete_vpc(region_id, made.id))
+        forget = {GROUP: networks.remove_group, SUBNET: networks.remove_subnet, VPC: networks.remove_vpc}[made.kind]
+        with self.store.transaction():
+            forget(self.store, made.id, place.account_id)
+            attempt.removed(made.kind)
 
     def _ready_vpc(self, provider: Provider, region_id: str, vpc_id: str) -> None:
         def look() -> None:
@@ -220,18 +333,20 @@ class Networks:
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """Repeats a call that meets something unfinished, until it works or the bound is reached.
 
-        One without an answer is repeated too, a few times: every call here is safe to repeat.
+        One without an answer is repeated too, a few times: every call here is safe to repeat. Where the last one was
+        refused for the moment, and one before had no answer, that one is what is raised: it may have had its effect.
         """
         deadline = self.monotonic() + READY_TIMEOUT
-        unanswered = 0
+        unanswered: list[ProviderError] = []
         while True:
             try:
                 return call()
             except ProviderError as error:
-                unanswered += error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
-                passing = error.kind in PASSING and unanswered < UNANSWERED_ATTEMPTS
+                if error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN):
+                    unanswered.append(error)
+                passing = error.kind in PASSING and len(unanswered) < UNANSWERED_ATTEMPTS
                 if not passing or self.monotonic() >= deadline:
-                    raise
+                    raise (unanswered[-1] if unanswered and error.kind in PASSING else error) from None
                 self.sleep(error.retry_after or READY_PAUSE)
 
     # Checks.
@@ -274,18 +389,11 @@ def _check_inside(field: str, cidr: str, outer: str) -> None:
         raise InvalidFields([FieldError(field, f"{cidr} is not inside {outer}, the block of the VPC")])
 
 
-def _undone(remove: Callable[[], object]) -> str:
-    """Removes something; says why it could not, in the cloud's words, or nothing."""
-    try:
-        remove()
-    except ProviderError as error:
-        return error.message
-    return ""
-
-
-def _told(error: ProviderError, what: str, left: Sequence[str]) -> ProviderError:
+def _told(error: ProviderError, what: str, left: Sequence[tuple[str, ProviderError]]) -> ProviderError:
     """The failure again, with what it means for the whole."""
-    rest = f"could not be removed again: {'; '.join(left)}" if left else "all that was made has been removed"
+    rest = "all that was made has been removed"
+    if left:
+        rest = f"could not be removed again: {'; '.join(f'{thing}: {why.message}' for thing, why in left)}"
     return ProviderError(
         error.kind,
         f"{what}: {error.message}; {rest}",

@@ -2,161 +2,256 @@
 
 The cloud is listed before the store, so that a machine made meanwhile is not taken for one that is gone. Nothing is
 deleted here: a machine that is missing is asked about again by :mod:`bridgx_server.scaling.tend`, one that no row knows
-is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise.
+is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise. A list that
+cannot be had in full concludes nothing.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from bridgx_server.errors import NotFound
 from bridgx_server.providers.base import Machine, MachineState
-from bridgx_server.scaling import faultpoints, tags
+from bridgx_server.providers.errors import ProviderError
+from bridgx_server.scaling import faultpoints, outcome, tags
 from bridgx_server.scaling.engine import Engine
-from bridgx_server.store import audit, chunks, instances, leases, orphans, tasks, watches
+from bridgx_server.scaling.moments import milliseconds
+from bridgx_server.store import audit, chunks, comparisons, instances, leases, orphans, tasks, watches
+from bridgx_server.store.comparisons import Counts, Found
 from bridgx_server.store.instances import Origin, Tended
 from bridgx_server.store.leases import Lease
+from bridgx_server.store.orphans import Sighting
 from bridgx_server.store.watches import Watch
 
 ALIVE = (MachineState.PENDING, MachineState.RUNNING, MachineState.STOPPED, MachineState.FAILED)
+RETRY = 60.0  # seconds until a comparison that failed is tried again, at most
 
 log = structlog.get_logger("bridgx.reconcile")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a comparison found, as vendor ids.
+class Stranger:
+    """A machine that carries our tag and that no row knows.
 
-    ``missing`` are running here and not shown there; ``adopted`` were taken into the inventory; ``revived`` were
-    counted as gone and live; ``orphans`` carry our tag and nothing here knows why.
+    ``origin`` is what it is adopted as; None where nothing here says why it exists, and ``reason`` says what is missing.
     """
 
-    missing: tuple[str, ...] = ()
-    adopted: tuple[str, ...] = ()
-    revived: tuple[str, ...] = ()
-    orphans: tuple[str, ...] = ()
+    machine: Machine
+    origin: Origin | None
+    reason: str = ""
 
 
-def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Report:
-    """Compares, and records what is to be looked into.
+@dataclass(frozen=True)
+class Difference:
+    """What a comparison found.
+
+    ``missing`` are running here and not shown there; ``revived`` were counted as gone and live; ``expected`` belong to
+    calls whose outcome their task is about to find out, and are no difference.
+    """
+
+    started_at: int
+    listed: tuple[str, ...] = ()
+    missing: tuple[Tended, ...] = ()
+    revived: tuple[Tended, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    @property
+    def adoptable(self) -> list[Stranger]:
+        """The strangers whose chunk is known."""
+        return [stranger for stranger in self.strangers if stranger.origin is not None]
+
+    @property
+    def orphans(self) -> list[Stranger]:
+        """The strangers that nothing here explains."""
+        return [stranger for stranger in self.strangers if stranger.origin is None]
+
+    @property
+    def counts(self) -> Counts:
+        """The numbers."""
+        return Counts(
+            listed=len(self.listed),
+            missing=len(self.missing),
+            adopted=len(self.adoptable),
+            revived=len(self.revived),
+            orphans=len(self.orphans),
+        )
+
+
+def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None = None) -> Difference:
+    """Compares, and changes nothing.
+
+    Raises:
+        LeaseLost: another worker holds the watch that ``lease`` is on.
+        ProviderError: the cloud cannot be listed; nothing is concluded from that.
+    """
+    started = engine.now()
+    name = chunks.installation(engine.store)
+    provider = engine.clouds.provider(account_id)
+    with engine.calling(lease) if lease else contextlib.nullcontext():
+        found = provider.find_machines(region_id, tags.find_installation(name))
+    engine.reach(faultpoints.RECONCILE_LISTED)
+    there = {machine.instance_id: machine for machine in found if tags.is_of(name, machine)}
+    known = instances.known_in(engine.store, account_id, region_id, list(there))
+    # A young machine may not be listed yet.
+    settled_before = started - int(engine.settings.visibility * 1000)
+    running = instances.settled_running(engine.store, account_id, region_id, settled_before)
+    unknown = [machine for key, machine in there.items() if key not in known and machine.state in ALIVE]
+    strangers: list[Stranger] = []
+    expected: list[str] = []
+    for machine in unknown:
+        stranger = explain(engine, account_id, region_id, machine)
+        if stranger is None:
+            expected.append(machine.instance_id)
+        else:
+            strangers.append(stranger)
+    return Difference(
+        started_at=started,
+        listed=tuple(key for key, machine in there.items() if not _is_gone(machine)),
+        missing=tuple(machine for machine in running if _is_gone(there.get(machine.instance_id))),
+        revived=tuple(
+            row
+            for instance_id, row in known.items()
+            if row.status in (instances.DELETED, instances.LOST) and there[instance_id].state in ALIVE
+        ),
+        strangers=tuple(strangers),
+        expected=tuple(expected),
+    )
+
+
+def explain(engine: Engine, account_id: int, region_id: str, machine: Machine) -> Stranger | None:
+    """Why a machine that no row knows exists; None while its task is about to find that out itself."""
+    token = machine.tags.get(tags.CHUNK, "")
+    chunk = chunks.by_token(engine.store, token) if token else None
+    if chunk is None:
+        told = f"its chunk {token} is not in this store" if token else f"it carries no tag {tags.CHUNK}"
+        return Stranger(machine, None, f"{told}: the store is older than the machine, or the tags were copied")
+    task = tasks.get(engine.store, chunk.task_id)
+    if task is None:
+        return Stranger(machine, None, f"its task {chunk.task_id} is not in this store")
+    if task.account_id != account_id:
+        return Stranger(machine, None, f"its task {task.id} worked on another account, {task.account_key}")
+    try:
+        template = engine.templates.template(task.cluster_id)
+    except NotFound:
+        return Stranger(machine, None, f"its cluster {task.cluster_name} has been deleted")
+    if chunk.status == chunks.SENT:
+        return None
+    origin = Origin(
+        provider=template.provider,
+        account_id=account_id,
+        account_key=template.account_key,
+        region_id=region_id,
+        zone_id=machine.zone_id or chunk.zone_id,
+        cluster_id=template.cluster_id,
+        cluster_name=template.cluster_name,
+        task_id=chunk.task_id,
+        chunk_id=chunk.id,
+        instance_type=machine.instance_type or chunk.instance_type,
+        image_id=template.image_id,
+    )
+    return Stranger(machine, origin)
+
+
+def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
+    """Compares, and records what was found and what is to be looked into.
 
     Raises:
         LeaseLost: another worker holds the watch.
         ProviderError: the cloud cannot be listed; nothing is concluded from that.
     """
-    started = engine.now()
-    name = chunks.installation(engine.store)
-    provider = engine.clouds.provider(watch.account_id)
-    with engine.calling(lease):
-        listed = provider.find_machines(watch.region_id, tags.find_installation(name))
-    engine.reach(faultpoints.RECONCILE_LISTED)
-    there = {machine.instance_id: machine for machine in listed}
-    known = instances.known_in(engine.store, watch.account_id, watch.region_id, list(there))
-    # A young machine may not be listed yet.
-    settled_before = started - int(engine.settings.visibility * 1000)
-    running = instances.settled_running(engine.store, watch.account_id, watch.region_id, settled_before)
-    missing = [machine for machine in running if _is_gone(there.get(machine.instance_id))]
-    revived = [
-        row
-        for instance_id, row in known.items()
-        if row.status in (instances.DELETED, instances.LOST) and there[instance_id].state in ALIVE
-    ]
-    strangers = [
-        machine for instance_id, machine in there.items() if instance_id not in known and machine.state in ALIVE
-    ]
+    difference = compare(engine, watch.account_id, watch.region_id, lease)
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        adopted, unknown = _adopt(engine, watch, strangers)
-        _tell(engine, watch, lease, adopted, [machine.instance_id for machine in revived])
-        _look_into(engine, watch, missing, revived)
-        watches.wake(watch.account_id, watch.region_id, engine.now())
+        now = engine.now()
+        _adopt(engine, watch, difference.adoptable, now)
+        _tell(engine, watch, lease, difference)
+        _look_into(difference, now)
+        _report(watch, difference, now)
+        watches.wake(watch.account_id, watch.region_id, now)
     engine.reach(faultpoints.RECONCILE_RECORDED)
-    report = Report(
-        missing=tuple(machine.instance_id for machine in missing),
-        adopted=tuple(adopted),
-        revived=tuple(machine.instance_id for machine in revived),
-        orphans=tuple(unknown),
-    )
-    if report != Report():
+    counts = difference.counts
+    if counts != Counts(listed=counts.listed):
         log.warning(
             "inventory differs from the cloud",
             account_id=watch.account_id,
             region_id=watch.region_id,
-            missing=len(report.missing),
-            adopted=len(report.adopted),
-            revived=len(report.revived),
-            orphans=len(report.orphans),
+            missing=counts.missing,
+            adopted=counts.adopted,
+            revived=counts.revived,
+            orphans=counts.orphans,
         )
-    return report
+    return difference
+
+
+def run(engine: Engine, watch: Watch, lease: Lease) -> Difference:
+    """Compares, writes down if the cloud could not be asked, and gives the watch back.
+
+    Raises:
+        LeaseLost: another worker holds the watch.
+        ProviderError: the cloud cannot be listed.
+    """
+    started = engine.now()
+    period = engine.settings.reconcile
+    failure: ProviderError | None = None
+    difference = Difference(started)
+    try:
+        difference = reconcile(engine, watch, lease)
+    except ProviderError as error:
+        failure, period = error, min(period, RETRY)
+        told = outcome.failure_of(error)
+        error_class, reason = str(told["error_class"]), str(told["reason"])
+        comparisons.failed(engine.store, watch.account_id, watch.region_id, started, error_class, reason)
+    at = engine.now() + int(period * 1000 * engine.random.uniform(0.9, 1.1))
+    watches.release(engine.store, lease, watch, reconcile_at=at)
+    if failure is not None:
+        raise failure
+    return difference
 
 
 def _is_gone(machine: Machine | None) -> bool:
     return machine is None or machine.state in (MachineState.DELETED, MachineState.DELETING)
 
 
-def _adopt(engine: Engine, watch: Watch, strangers: list[Machine]) -> tuple[list[str], list[str]]:
-    adopted: list[str] = []
-    unknown: list[str] = []
-    now = engine.now()
-    for machine in strangers:
-        chunk = chunks.by_token(engine.store, machine.tags.get(tags.CHUNK, ""))
-        task = None if chunk is None else tasks.get(engine.store, chunk.task_id)
-        if chunk is None or task is None:
-            unknown.append(machine.instance_id)
-            _report(watch, machine, now)
+def _adopt(engine: Engine, watch: Watch, strangers: Sequence[Stranger], now: int) -> None:
+    """Takes strangers into the inventory, as of when the cloud says that they were made."""
+    # Tasks are locked before machines, as everywhere.
+    tasks.wake({stranger.origin.task_id for stranger in strangers if stranger.origin is not None}, now)
+    for stranger in strangers:
+        if stranger.origin is None:
             continue
-        if chunk.status == chunks.SENT:
-            continue  # its task is about to find it
-        try:
-            template = engine.templates.template(task.cluster_id)
-        except NotFound:
-            unknown.append(machine.instance_id)
-            _report(watch, machine, now)
-            continue
-        origin = Origin(
-            provider=template.provider,
-            account_id=watch.account_id,
-            account_key=template.account_key,
-            region_id=watch.region_id,
-            zone_id=machine.zone_id or chunk.zone_id,
-            cluster_id=template.cluster_id,
-            cluster_name=template.cluster_name,
-            task_id=chunk.task_id,
-            chunk_id=chunk.id,
-            instance_type=machine.instance_type or chunk.instance_type,
-            image_id=template.image_id,
-        )
-        instances.record(origin, [machine.instance_id], now)
-        adopted.append(machine.instance_id)
-    orphans.forget(watch.account_id, watch.region_id, keep=unknown)
-    return adopted, unknown
+        machine = stranger.machine
+        created_at, running_at = now, 0
+        if machine.state in (MachineState.RUNNING, MachineState.STOPPED):
+            # It has run for a while unseen; since when, only the cloud can say. One that is stopped has run too.
+            created_at = min(milliseconds(machine.created_at) or now, now)
+            running_at = min(max(milliseconds(machine.started_at), created_at), now)
+        instances.adopt(stranger.origin, machine.instance_id, created_at=created_at, running_at=running_at, now=now)
 
 
-def _tell(engine: Engine, watch: Watch, lease: Lease, adopted: list[str], revived: list[str]) -> None:
+def _tell(engine: Engine, watch: Watch, lease: Lease, difference: Difference) -> None:
+    adopted = [stranger.machine.instance_id for stranger in difference.adoptable]
+    revived = [row.instance_id for row in difference.revived]
     for what, ids in (("adopted", adopted), ("revived", revived)):
         for instance_id in ids:
             machine = audit.of_account("machine", instance_id, watch.account_id)
             audit.changed_by_worker(engine.store, lease.owner, "reconcile", machine, {"what": what})
 
 
-def _report(watch: Watch, machine: Machine, now: int) -> None:
-    orphans.report(
-        watch.account_id,
-        watch.region_id,
-        machine.instance_id,
-        state=machine.state.value,
-        tags_json=json.dumps(dict(machine.tags), sort_keys=True),
-        now=now,
+def _look_into(difference: Difference, now: int) -> None:
+    """Lets every machine that differs be asked about by its id."""
+    instances.change_many(
+        [row.id for row in difference.missing],
+        if_status=instances.RUNNING,
+        tend_at=now,
+        absences=0,
+        absent_at=difference.started_at,
     )
-
-
-def _look_into(engine: Engine, watch: Watch, missing: list[Tended], revived: list[Tended]) -> None:
-    now = engine.now()
-    instances.change_many([row.id for row in missing], if_status=instances.RUNNING, tend_at=now, absences=0)
-    for row in revived:
+    for row in difference.revived:
         if row.status == instances.DELETED:
             change: dict[str, object] = {"status": instances.DELETING, "delete_sent_at": 0}
         elif row.running_at:
@@ -165,4 +260,39 @@ def _look_into(engine: Engine, watch: Watch, missing: list[Tended], revived: lis
         else:
             # It came after its task had given it up, and had another in its place: asked for is asked for.
             change = {"status": instances.DELETING, "reason": "it was shown too late", "deleting_at": now}
-        instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, **change)
+        instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, absent_at=0, **change)
+
+
+def _report(watch: Watch, difference: Difference, now: int) -> None:
+    place = (watch.account_id, watch.region_id)
+    orphaned = difference.orphans
+    orphans.report(*place, [_sighting(stranger) for stranger in orphaned], now)
+    orphans.unseen(*place, [stranger.machine.instance_id for stranger in orphaned])
+    comparisons.note(comparisons.MISSING, *place, [_found(row) for row in difference.missing], now)
+    comparisons.note(comparisons.REVIVED, *place, [_found(row) for row in difference.revived], now)
+    adopted = [
+        Found(stranger.machine.instance_id, stranger.origin.cluster_name, stranger.origin.task_id)
+        for stranger in difference.adoptable
+        if stranger.origin is not None
+    ]
+    comparisons.note(comparisons.ADOPTED, *place, adopted, now)
+    comparisons.note(comparisons.ORPHAN, *place, [Found(stranger.machine.instance_id) for stranger in orphaned], now)
+    comparisons.succeeded(*place, difference.started_at, now, difference.counts)
+
+
+def _found(row: Tended) -> Found:
+    return Found(row.instance_id, row.cluster_name, row.task_id)
+
+
+def _sighting(stranger: Stranger) -> Sighting:
+    machine = stranger.machine
+    return Sighting(
+        instance_id=machine.instance_id,
+        state=machine.state.value,
+        instance_type=machine.instance_type,
+        zone_id=machine.zone_id,
+        ip_inner=machine.private_ip,
+        started_at=milliseconds(machine.created_at),
+        tags=dict(machine.tags),
+        reason=stranger.reason,
+    )

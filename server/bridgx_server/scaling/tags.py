@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bridgx_server.providers.base import Machine
 from bridgx_server.scaling.engine import Template
 from bridgx_server.store.chunks import Chunk
 
@@ -32,3 +33,8 @@ def find_chunk(chunk: Chunk) -> Mapping[str, str]:
 def find_installation(installation: str) -> Mapping[str, str]:
     """The tags that this store's machines, and no others, carry."""
     return {INSTALLATION: installation}
+
+
+def is_of(installation: str, machine: Machine) -> bool:
+    """Whether a machine that a cloud has listed is this store's; what another installation made is never touched."""
+    return machine.tags.get(INSTALLATION) == installation

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from threading import Lock
 
@@ -17,8 +16,10 @@ from bridgx_server.providers.base import Machine, MachineState, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints
 from bridgx_server.scaling.engine import Engine
+from bridgx_server.scaling.moments import milliseconds
 from bridgx_server.scaling.parallel import in_parallel
-from bridgx_server.store import instances, leases, tasks, watches
+from bridgx_server.store import comparisons, instances, leases, tasks, watches
+from bridgx_server.store.comparisons import Found
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.watches import Watch
@@ -36,6 +37,7 @@ ABOUT_MACHINES = (
 )
 RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect, or was refused, is asked for again
 MOST_REFUSALS = 20  # of deletions in one round
+UNWATCHED = 60.0  # seconds that a machine's start may be off without the cloud being asked when it was created
 
 log = structlog.get_logger("bridgx.tend")
 
@@ -65,7 +67,7 @@ def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
     batches = [due[start : start + size] for start in range(0, len(due), size)]
     in_parallel(engine.calls, [partial(_ask, engine, provider, watch, lease, batch, known) for batch in batches])
     engine.reach(faultpoints.TEND_DESCRIBED)
-    _record(engine, lease, [machine for machine in due if machine.id in known.seen], known.seen)
+    _record(engine, watch, lease, [machine for machine in due if machine.id in known.seen], known.seen)
     engine.reach(faultpoints.TEND_RECORDED)
     unsent = [machine for machine in _to_delete(engine, watch, due) if _delete_is_due(engine, machine)]
     failure = _delete(engine, provider, watch, lease, unsent)
@@ -87,7 +89,7 @@ def _ask(
         known.seen.update((machine.id, states.get(machine.instance_id)) for machine in batch)
 
 
-def _record(engine: Engine, lease: Lease, due: Sequence[Tended], seen: dict[int, Machine | None]) -> None:
+def _record(engine: Engine, watch: Watch, lease: Lease, due: Sequence[Tended], seen: dict[int, Machine | None]) -> None:
     now = engine.now()
     changes = [(machine, _verdict(engine, machine, seen[machine.id], now)) for machine in due]
     settled = [machine for machine, change in changes if "status" in change]
@@ -97,20 +99,26 @@ def _record(engine: Engine, lease: Lease, due: Sequence[Tended], seen: dict[int,
         leases.hold(engine.store, lease)
         for machine, change in changes:
             instances.change(machine.id, if_status=machine.status, **change)
+        lost = [machine for machine, change in changes if change.get("status") == instances.LOST]
+        found = [Found(machine.instance_id, machine.cluster_name, machine.task_id) for machine in lost]
+        comparisons.note(comparisons.LOST, watch.account_id, watch.region_id, found, now)
 
 
 def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -> dict[str, object]:
     """The columns that the cloud's answer changes. ``status`` is among them only where it changes."""
     if state is None:
         return _absent(engine, machine, now)
-    found: dict[str, object] = {"absences": 0}
+    found: dict[str, object] = {"absences": 0, "absent_at": 0}
     if state.private_ip:
         found["ip_inner"] = state.private_ip
     if state.public_ip:
         found["ip_outer"] = state.public_ip
     if state.state is MachineState.DELETED:
-        return {**found, **_gone(machine, now, f"the cloud has deleted it: {state.reason}".rstrip(": "))}
+        return {**found, **_deleted(engine, machine, state, now)}
     if machine.status == instances.DELETING:
+        if state.state is MachineState.RUNNING and not machine.running_at:
+            # It came up on its way out: its seconds count, though its task does not count it as one that came to run.
+            found["running_at"] = max(_started_at(engine, machine, state, now), machine.deleting_at + 1)
         return {**found, "tend_at": _next_look(engine, machine.deleting_at, now)}
     if machine.status == instances.RUNNING:
         settled = bool(machine.ip_inner or state.private_ip)
@@ -120,10 +128,9 @@ def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -
 
 def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[str, object]:
     if state.state is MachineState.RUNNING:
-        started = _milliseconds(state.started_at) or now
         return {
             "status": instances.RUNNING,
-            "running_at": min(max(started, machine.created_at), now),
+            "running_at": _started_at(engine, machine, state, now),
             # Some clouds say running before the address is known.
             "tend_at": None if state.private_ip else _next_look(engine, machine.created_at, now),
         }
@@ -137,8 +144,37 @@ def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
     return {"tend_at": _next_look(engine, machine.created_at, now)}
 
 
+def _started_at(engine: Engine, machine: Tended, state: Machine, now: int) -> int:
+    """When a machine that is seen to run for the first time began to (ms).
+
+    The cloud's own time where it gives one, else this moment, unless nobody has been looking: then the machine may have
+    run since it was last due to be looked at, or, where it was found late, since the cloud made it.
+    """
+    made_at = min(milliseconds(state.created_at) or machine.created_at, machine.created_at)
+    told = milliseconds(state.started_at)
+    if told:
+        return min(max(told, made_at), now)
+    late = int(max(UNWATCHED, engine.settings.poll_limit) * 1000)
+    since = made_at if machine.created_at - made_at > late else machine.tend_at or now
+    return now if now - since <= late else since
+
+
+def _deleted(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[str, object]:
+    found: dict[str, object] = {}
+    began = machine.running_at
+    if not began and state.started_at:
+        # It was never seen to run, and the cloud says that it did.
+        began = _started_at(engine, machine, state, now)
+        if machine.status == instances.DELETING:
+            began = max(began, machine.deleting_at + 1)
+        found["running_at"] = began
+    ended = milliseconds(state.ended_at) or machine.absent_at or now
+    why = f"the cloud has deleted it: {state.reason}".rstrip(": ")
+    return {**found, **_gone(machine, max(min(ended, now), began, machine.created_at), why)}
+
+
 def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
-    first = machine.absent_at if machine.absences else now
+    first = machine.absent_at or now
     counted: dict[str, object] = {"absences": machine.absences + 1, "absent_at": first}
     visibility = int(engine.settings.visibility * 1000)
     if machine.delete_sent_at:
@@ -238,7 +274,3 @@ def run(engine: Engine, watch: Watch, lease: Lease) -> None:
         wait = failure.retry_after or engine.settings.poll
         not_before = engine.now() + int(1000 * wait * engine.random.uniform(1.0, 2.0))
     watches.release(engine.store, lease, watch, not_before=not_before)
-
-
-def _milliseconds(moment: datetime | None) -> int:
-    return 0 if moment is None else int(moment.timestamp() * 1000)

@@ -215,14 +215,10 @@ class Worker:
             watches.release(self._engine.store, lease, watch, not_before=at)
 
     def _reconcile(self, watch: Watch, lease: Lease) -> None:
-        period = self._engine.settings.reconcile
         try:
-            reconcile.reconcile(self._engine, watch, lease)
+            reconcile.run(self._engine, watch, lease)
         except ProviderError as error:
             log.warning("cloud not listed", account_id=watch.account_id, error_class=error.kind.value)
-            period = min(period, 60.0)
-        at = self._engine.now() + int(period * 1000 * self._engine.random.uniform(0.9, 1.1))
-        watches.release(self._engine.store, lease, watch, reconcile_at=at)
 
     def _renew(self) -> None:
         while not self._stopped.wait(self._engine.settings.lease / 3):

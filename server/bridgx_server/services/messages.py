@@ -20,6 +20,11 @@ def moment(milliseconds: int) -> Timestamp | None:
     return Timestamp(seconds=milliseconds // 1000) if milliseconds else None
 
 
+def instant(milliseconds: int) -> Timestamp | None:
+    """The same to the millisecond, where times are compared with each other."""
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000) if milliseconds else None
+
+
 def pager(page: Page[Any]) -> pb.Pager:
     """Where a page lies."""
     return pb.Pager(page_number=page.number, page_size=page.size, total=min(page.total, INT32_MAX))

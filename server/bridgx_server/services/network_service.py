@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import bridgx.v1 as pb
 import grpc
+from google.protobuf.message import Message
 
 from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
-from bridgx_server.providers.base import SecurityGroupRule
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.once import once
 from bridgx_server.services.messages import moment, network_pager
-from bridgx_server.store import accounts, networks
+from bridgx_server.services.network_requests import performing
 from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 
@@ -21,17 +23,7 @@ class NetworkService(pb.NetworkServiceServicer):
         self._flows = flows
 
     def CreateVpc(self, request: pb.CreateVpcRequest, context: grpc.ServicerContext) -> pb.CreateVpcResponse:
-        account = accounts.by_key(self._store, current_scope(), request.provider, request.ak)
-        vpc_id = once(
-            self._store,
-            current_identity(),
-            request.request_id or current_idempotency_key(),
-            request,
-            lambda attempt: self._flows.create_vpc(
-                account, request.region_id, request.vpc_name, request.cidr_block, attempt
-            ),
-        )
-        return pb.CreateVpcResponse(vpc_id=vpc_id)
+        return pb.CreateVpcResponse(vpc_id=self._once(request, request.request_id))
 
     def ListVpcs(self, request: pb.ListVpcsRequest, context: grpc.ServicerContext) -> pb.ListVpcsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
@@ -53,17 +45,7 @@ class NetworkService(pb.NetworkServiceServicer):
         )
 
     def CreateSubnet(self, request: pb.CreateSubnetRequest, context: grpc.ServicerContext) -> pb.CreateSubnetResponse:
-        vpc = networks.get_vpc(self._store, current_scope(), request.vpc_id)
-        subnet_id = once(
-            self._store,
-            current_identity(),
-            request.request_id or current_idempotency_key(),
-            request,
-            lambda attempt: self._flows.create_subnet(
-                vpc, request.zone_id, request.switch_name, request.cidr_block, attempt
-            ),
-        )
-        return pb.CreateSubnetResponse(subnet_id=subnet_id)
+        return pb.CreateSubnetResponse(subnet_id=self._once(request, request.request_id))
 
     def ListSubnets(self, request: pb.ListSubnetsRequest, context: grpc.ServicerContext) -> pb.ListSubnetsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
@@ -89,16 +71,7 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateSecurityGroup(
         self, request: pb.CreateSecurityGroupRequest, context: grpc.ServicerContext
     ) -> pb.CreateSecurityGroupResponse:
-        vpc = networks.get_vpc(self._store, current_scope(), request.vpc_id)
-        rules = [_rule(rule) for rule in request.rules]
-        group_id = once(
-            self._store,
-            current_identity(),
-            request.request_id or current_idempotency_key(),
-            request,
-            lambda attempt: self._flows.create_security_group(vpc, request.security_group_name, rules, attempt),
-        )
-        return pb.CreateSecurityGroupResponse(security_group_id=group_id)
+        return pb.CreateSecurityGroupResponse(security_group_id=self._once(request, request.request_id))
 
     def ListSecurityGroups(
         self, request: pb.ListSecurityGroupsRequest, context: grpc.ServicerContext
@@ -124,27 +97,9 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateNetworkConfig(
         self, request: pb.CreateNetworkConfigRequest, context: grpc.ServicerContext
     ) -> pb.CreateNetworkConfigResponse:
-        account = accounts.by_key(self._store, current_scope(), request.provider, request.ak)
-        vpc_id = once(
-            self._store,
-            current_identity(),
-            request.request_id or current_idempotency_key(),
-            request,
-            lambda attempt: self._flows.create_config(
-                account,
-                request.region_id,
-                request.zone_id,
-                (request.vpc_name, request.cidr_block),
-                (request.switch_name, request.switch_cidr_block),
-                (request.security_group_name, request.security_group_type),
-                attempt,
-            ),
-        )
-        return pb.CreateNetworkConfigResponse(vpc_id=vpc_id)
+        return pb.CreateNetworkConfigResponse(vpc_id=self._once(request, request.request_id))
 
-
-def _rule(rule: pb.SecurityGroupRule) -> SecurityGroupRule:
-    low, _, high = rule.port_range.partition("/")
-    # With both a group and a block, the block is used.
-    group_id = "" if rule.cidr_ip else rule.group_id
-    return SecurityGroupRule(rule.direction, rule.protocol, int(low), int(high), rule.cidr_ip, group_id)
+    def _once(self, request: Message, request_id: str) -> str:
+        key = request_id or current_idempotency_key()
+        perform = partial(performing(self._store, self._flows, current_scope()), request)
+        return once(self._store, current_identity(), key, request, perform, lasting=True)

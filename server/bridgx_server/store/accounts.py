@@ -9,7 +9,7 @@ from peewee import IntegrityError
 
 from bridgx_server.errors import AlreadyExists, Conflict, NotFound
 from bridgx_server.providers.base import Credentials
-from bridgx_server.store import audit
+from bridgx_server.store import audit, comparisons, orphans, watches
 from bridgx_server.store.audit import Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ClusterRow, VpcRow
@@ -133,13 +133,25 @@ def credentials_of(store: Store, keyring: Keyring, account_id: int) -> Credentia
 
 
 def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
-    """Forgets an account. Raises NotFound, and Conflict while a cluster or a network uses it."""
+    """Forgets an account.
+
+    Raises NotFound, and Conflict while a cluster or a network uses it or it has machines that nobody here knows, which
+    could not be deleted without it.
+    """
     with store.transaction():
         account = by_key(store, scope, provider, access_key)
         clusters = _clusters_of(account).count()
         networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
         if clusters or networks:
             raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
+        left = orphans.count_of_account(account.id)
+        if left:
+            raise Conflict(
+                f"account {access_key} has {left} machines that carry this installation's tag and that nothing here"
+                " knows; see `bridgx reconcile orphans`"
+            )
+        watches.forget_account(account.id)
+        comparisons.forget_account(account.id)
         AccountRow.delete().where(AccountRow.id == account.id).execute()
         audit.changed(store, _resource(account))
 

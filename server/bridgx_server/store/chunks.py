@@ -66,7 +66,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkCounts:
-    """What became of the machines that a chunk's call promised."""
+    """What became of the machines that a chunk's call promised. ``ran`` came to run before they were to be deleted."""
 
     accepted: int = 0
     pending: int = 0
@@ -178,8 +178,11 @@ def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCo
     """What became of the machines of each chunk of a task, by chunk id."""
     column = InstanceRow.delete_chunk_id if action == "SHRINK" else InstanceRow.chunk_id
     chunk_ids = ChunkRow.select(ChunkRow.id).where(ChunkRow.task_id == task_id)
-    ran = fn.SUM(Case(None, [(InstanceRow.running_at > 0, 1)], 0))
-    first = fn.MIN(Case(None, [(InstanceRow.running_at > 0, InstanceRow.running_at)], None))
+    came_up = (InstanceRow.running_at > 0) & (
+        (InstanceRow.deleting_at == 0) | (InstanceRow.running_at <= InstanceRow.deleting_at)
+    )
+    ran = fn.SUM(Case(None, [(came_up, 1)], 0))
+    first = fn.MIN(Case(None, [(came_up, InstanceRow.running_at)], None))
     query = (
         InstanceRow.select(
             column, InstanceRow.status, fn.COUNT(InstanceRow.id), ran, first, fn.MAX(InstanceRow.running_at)

@@ -42,6 +42,7 @@ class Tended:
     id: int
     instance_id: str
     status: str
+    cluster_name: str
     task_id: int
     chunk_id: int
     delete_chunk_id: int | None
@@ -99,6 +100,22 @@ def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
     for start in range(0, len(rows), 50):  # SQLite takes a bounded number of parameters
         InstanceRow.insert_many(rows[start : start + 50]).execute()
     return len(rows)
+
+
+def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int, now: int) -> bool:
+    """Writes down a machine that nobody knew, inside the caller's transaction; False when someone has meanwhile.
+
+    Times are ms; it is pending where ``running_at`` is 0.
+    """
+    if not record(origin, [instance_id], now):
+        return False
+    changes: dict[str, object] = {"created_at": created_at}
+    if running_at:
+        changes |= {"status": RUNNING, "running_at": running_at}
+    InstanceRow.update(**changes).where(
+        (InstanceRow.account_id == origin.account_id) & (InstanceRow.instance_id == instance_id)
+    ).execute()
+    return True
 
 
 def due(store: Store, account_id: int, region_id: str, now: int, limit: int) -> list[Tended]:

@@ -354,7 +354,12 @@ class InstallationRow(_Table):
 
 
 class OrphanRow(_Table):
-    """A machine that carries our tags at the cloud though no row knows why. Reported, never deleted silently."""
+    """A machine that carries our tags at the cloud though no row knows why. Reported, never deleted silently.
+
+    ``started_at`` is the cloud's own time of its creation; ``absences`` counts comparisons in a row that did not see it;
+    ``delete_asked_at`` and ``delete_asked_by`` say who last asked the cloud to delete it, and ``delete_failure`` what
+    the cloud refused that with.
+    """
 
     id = AutoField()
     account_id = IntegerField()
@@ -363,6 +368,16 @@ class OrphanRow(_Table):
     state = CharField(max_length=16)
     tags_json = TextField()
     seen_at = BigIntegerField()
+    first_seen_at = BigIntegerField(default=0)
+    started_at = BigIntegerField(default=0)
+    instance_type = CharField(max_length=128, default="")
+    zone_id = CharField(max_length=64, default="")
+    ip_inner = CharField(max_length=64, default="")
+    reason = CharField(max_length=255, default="")
+    absences = IntegerField(default=0)
+    delete_asked_at = BigIntegerField(default=0)
+    delete_asked_by = CharField(max_length=128, default="")
+    delete_failure = CharField(max_length=2000, default="")
 
     class Meta:
         table_name = "orphans"
@@ -383,8 +398,70 @@ class StockoutRow(_Table):
         indexes = ((("account_id", "zone_id", "instance_type"), True),)
 
 
+class ComparisonRow(_Table):
+    """The last comparison of an account in a region with the inventory.
+
+    ``succeeded_at`` is when the last one ended that had a complete list; the counts are of that one. ``error_class``
+    and ``reason`` say why a later one failed. ``provider`` and ``account_key`` are those of the account.
+    """
+
+    id = AutoField()
+    account_id = IntegerField()
+    region_id = CharField(max_length=64)
+    provider = CharField(max_length=32)
+    account_key = CharField(max_length=128)
+    started_at = BigIntegerField()
+    finished_at = BigIntegerField()
+    succeeded_at = BigIntegerField(default=0)
+    error_class = CharField(max_length=32, default="")
+    reason = CharField(max_length=2000, default="")
+    listed = IntegerField(default=0)
+    missing = IntegerField(default=0)
+    adopted = IntegerField(default=0)
+    revived = IntegerField(default=0)
+    orphans = IntegerField(default=0)
+
+    class Meta:
+        table_name = "comparisons"
+        indexes = ((("account_id", "region_id"), True), (("account_key", "region_id"), False))
+
+
+class FindingRow(_Table):
+    """A machine of which cloud and inventory told different things, and when.
+
+    ``kind`` is missing, lost, adopted, revived or orphan. A row stays after the difference has been settled.
+    """
+
+    id = AutoField()
+    kind = CharField(max_length=16)
+    account_id = IntegerField()
+    region_id = CharField(max_length=64)
+    provider = CharField(max_length=32)
+    account_key = CharField(max_length=128)
+    instance_id = CharField(max_length=128)
+    cluster_name = CharField(max_length=128, default="")
+    task_id = IntegerField(default=0)
+    first_seen_at = BigIntegerField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "findings"
+        indexes = (
+            (("account_id", "region_id", "kind", "instance_id"), True),
+            (("kind", "id"), False),
+            (("account_key", "id"), False),
+            (("seen_at",), False),
+        )
+
+
 class RequestRow(_Table):
-    """The first answer to a caller's request id, for when it asks again."""
+    """The first answer to a caller's request id, for when it asks again.
+
+    ``open`` is true while something may be left of it at a cloud and it can be finished without its caller; then
+    ``payload`` holds the request itself, ``attempt_at`` is when it was last worked on, ``made_json`` what it has made so
+    far, and ``failure`` why it did not end. ``undoing``: what it has made is being removed again, and so is what the step
+    named in ``doubt`` may have made. ``generation`` counts the times that it began anew, under new tokens.
+    """
 
     id = AutoField()
     caller = CharField(max_length=128)
@@ -393,10 +470,23 @@ class RequestRow(_Table):
     fingerprint = CharField(max_length=64)
     answer = TextField()
     created_at = BigIntegerField()
+    attempt_at = BigIntegerField(default=0)
+    attempts = IntegerField(default=0)
+    open = BooleanField(default=False)
+    payload = TextField(default="")
+    made_json = TextField(default="[]")
+    undoing = BooleanField(default=False)
+    doubt = CharField(max_length=32, default="")
+    generation = IntegerField(default=0)
+    failure = CharField(max_length=2000, default="")
 
     class Meta:
         table_name = "requests"
-        indexes = ((("caller", "request_id", "operation"), True), (("created_at",), False))
+        indexes = (
+            (("caller", "request_id", "operation"), True),
+            (("created_at",), False),
+            (("open", "attempt_at"), False),
+        )
 
 
 class TokenRow(_Table):
@@ -569,6 +659,8 @@ TABLES: tuple[type[Model], ...] = (
     InstallationRow,
     OrphanRow,
     StockoutRow,
+    ComparisonRow,
+    FindingRow,
     RequestRow,
     TokenRow,
     TokenAccountRow,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from peewee import Case, IntegrityError, fn
 
 from bridgx_server.store import instances, leases
 from bridgx_server.store.database import Store
 from bridgx_server.store.leases import Lease
-from bridgx_server.store.models import WatchRow
+from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, OrphanRow, VpcRow, WatchRow
+from bridgx_server.store.retrying import made_again
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,62 @@ def ensure(store: Store, account_id: int, region_id: str, reconcile_at: int) -> 
             return  # another made it meanwhile
 
 
+def places(store: Store) -> set[tuple[int, str]]:
+    """Every registered account and region where a cluster, a network or a machine of ours has ever been."""
+    found: set[tuple[int, str]] = set()
+    with store.connection():
+        accounts = [int(row[0]) for row in AccountRow.select(AccountRow.id).tuples()]
+        for table in (ClusterRow, VpcRow, OrphanRow, WatchRow):
+            pairs = table.select(table.account_id, table.region_id).distinct().tuples()
+            found.update((int(account_id), str(region_id)) for account_id, region_id in pairs)
+        for account_id in accounts:
+            found.update((account_id, region_id) for region_id in _regions_of_machines(account_id))
+    return {place for place in found if place[0] in set(accounts)}
+
+
+def ensure_places(store: Store) -> int:
+    """Makes the rows that :func:`places` calls for and are missing, due at once; returns how many."""
+    with store.connection():
+        there = {(row.account_id, row.region_id) for row in WatchRow.select(WatchRow.account_id, WatchRow.region_id)}
+    missing = places(store) - there
+    for account_id, region_id in sorted(missing):
+        ensure(store, account_id, region_id, store.now())
+    return len(missing)
+
+
+@made_again
+def ask(store: Store, which: Sequence[tuple[int, str]]) -> int:
+    """Lets these accounts and regions be compared at once; returns the moment of asking (ms).
+
+    Each one's next comparison begins after that moment, also where one is under way.
+    """
+    with store.transaction():
+        now = store.now()
+        for account_id, region_id in which:
+            WatchRow.update(reconcile_at=now).where(
+                (WatchRow.account_id == account_id) & (WatchRow.region_id == region_id)
+            ).execute()
+    return now
+
+
+def forget_account(account_id: int) -> None:
+    """Drops an account's rows, inside the caller's transaction."""
+    WatchRow.delete().where(WatchRow.account_id == account_id).execute()
+
+
+def _regions_of_machines(account_id: int) -> list[str]:
+    # One step of the index a region, however many machines there are.
+    regions: list[str] = []
+    while True:
+        query = InstanceRow.select(fn.MIN(InstanceRow.region_id)).where(InstanceRow.account_id == account_id)
+        if regions:
+            query = query.where(InstanceRow.region_id > regions[-1])
+        region = query.scalar()
+        if region is None:
+            return regions
+        regions.append(str(region))
+
+
 def wake(account_id: int, region_id: str, now: int) -> None:
     """Lets the machines that are due be asked about at once, inside the caller's transaction."""
     earlier = Case(None, [(WatchRow.next_at.is_null() | (WatchRow.next_at > now), now)], WatchRow.next_at)
@@ -56,6 +115,19 @@ def claim(store: Store, owner: str, lease_ms: int) -> tuple[Watch, Lease] | None
     with store.connection():
         if query.first() is None:
             return None
+    return _take(store, query, owner, lease_ms)
+
+
+def claim_place(store: Store, account_id: int, region_id: str, owner: str, lease_ms: int) -> tuple[Watch, Lease] | None:
+    """Takes the row of one account and region, due or not; None while another worker holds it."""
+    now = store.now()
+    query = WatchRow.select().where(
+        (WatchRow.account_id == account_id) & (WatchRow.region_id == region_id) & (WatchRow.lease_until <= now)
+    )
+    return _take(store, query, owner, lease_ms)
+
+
+def _take(store: Store, query: Any, owner: str, lease_ms: int) -> tuple[Watch, Lease] | None:
     with store.transaction():
         row = (query if store.dialect == "sqlite" else query.for_update(skip_locked=True)).first()
         if row is None:
@@ -78,7 +150,10 @@ def release(store: Store, lease: Lease, watch: Watch, *, not_before: int = 0, re
             "lease_until": 0,
         }
         if reconcile_at is not None:
-            changes["reconcile_at"] = reconcile_at
+            # Asked for again since the claim: then it stays due.
+            changes["reconcile_at"] = Case(
+                None, [(WatchRow.reconcile_at == watch.reconcile_at, reconcile_at)], WatchRow.reconcile_at
+            )
         WatchRow.update(**changes).where(WatchRow.id == lease.row_id).execute()
 
 

@@ -17,6 +17,7 @@ from bridgx.v1 import (
     fee_service_pb2,
     instance_service_pb2,
     network_service_pb2,
+    reconcile_service_pb2,
     task_service_pb2,
     token_service_pb2,
 )
@@ -33,6 +34,7 @@ _FILES: Sequence[FileDescriptor] = (
     fee_service_pb2.DESCRIPTOR,
     instance_service_pb2.DESCRIPTOR,
     network_service_pb2.DESCRIPTOR,
+    reconcile_service_pb2.DESCRIPTOR,
     task_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
 )

@@ -39,7 +39,7 @@ class Client:
     reads the reason out of it.
 
     Attributes:
-        accounts, audit, clusters, fees, instances, networks, tasks, tokens: the stubs.
+        accounts, audit, clusters, fees, instances, networks, reconcile, tasks, tokens: the stubs.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Client:
         self.fees = v1.FeeServiceStub(self._channel)
         self.instances = v1.InstanceServiceStub(self._channel)
         self.networks = v1.NetworkServiceStub(self._channel)
+        self.reconcile = v1.ReconcileServiceStub(self._channel)
         self.tasks = v1.TaskServiceStub(self._channel)
         self.tokens = v1.TokenServiceStub(self._channel)
 
@@ -184,6 +185,33 @@ class Client:
             return answer.token_list, answer.pager
 
         return _rows(_copy(v1.ListTokensRequest(), request), fetch)
+
+    def list_comparisons(self, request: v1.ListComparisonsRequest | None = None) -> Iterator[v1.Comparison]:
+        """The last comparison of every account and region that matches, as `list_accounts` does."""
+
+        def fetch(page: v1.ListComparisonsRequest) -> tuple[Iterable[v1.Comparison], _Pager]:
+            answer = self.reconcile.ListComparisons(page)
+            return answer.comparison_list, answer.pager
+
+        return _rows(_copy(v1.ListComparisonsRequest(), request), fetch)
+
+    def list_findings(self, request: v1.ListFindingsRequest | None = None) -> Iterator[v1.Finding]:
+        """Every machine that was found different and matches, as `list_accounts` does."""
+
+        def fetch(page: v1.ListFindingsRequest) -> tuple[Iterable[v1.Finding], _Pager]:
+            answer = self.reconcile.ListFindings(page)
+            return answer.machine_list, answer.pager
+
+        return _rows(_copy(v1.ListFindingsRequest(), request), fetch)
+
+    def list_orphans(self, request: v1.ListOrphansRequest | None = None) -> Iterator[v1.Orphan]:
+        """Every orphan that matches, as `list_accounts` does."""
+
+        def fetch(page: v1.ListOrphansRequest) -> tuple[Iterable[v1.Orphan], _Pager]:
+            answer = self.reconcile.ListOrphans(page)
+            return answer.orphan_list, answer.pager
+
+        return _rows(_copy(v1.ListOrphansRequest(), request), fetch)
 
     def wait_task(
         self,

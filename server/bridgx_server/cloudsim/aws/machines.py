@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from bridgx_server.cloudsim.aws.errors import Refused
@@ -207,6 +208,7 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "InstanceType": machine.type_name,
         "State": _state(STATES[state]),
         "StateReason": reason if state == "failed" else None,
+        "StateTransitionReason": _transition(machine) if gone else "",
         "LaunchTime": machine.created_at,
         "Placement": {"AvailabilityZone": machine.zone, "Tenancy": "default"},
         "PrivateIpAddress": None if gone else machine.private_ip,
@@ -216,6 +218,13 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "SecurityGroups": [{"GroupId": group_id} for group_id in machine.group_ids],
         "Tags": tag_list(machine.tags),
     }
+
+
+def _transition(machine: Machine) -> str:
+    if not machine.deleting_at:
+        return "Server.InternalError"
+    moment = datetime.fromtimestamp(machine.deleting_at, UTC)
+    return f"User initiated ({moment:%Y-%m-%d %H:%M:%S} GMT)"
 
 
 ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {

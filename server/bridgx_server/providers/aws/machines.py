@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from bridgx_server.providers.aws.calls import PROVIDER, Calls
@@ -189,9 +191,16 @@ def _machine(row: dict[str, Any]) -> Machine:
         created_at=row.get("LaunchTime"),
         # LaunchTime is when the launch was asked for, not when the machine ran.
         started_at=None,
+        ended_at=_ended_at(row.get("StateTransitionReason") or "") if state is MachineState.DELETED else None,
         reason=str(reason.get("Message", "")),
         tags={tag["Key"]: tag["Value"] for tag in row.get("Tags", [])},
     )
+
+
+def _ended_at(reason: str) -> datetime | None:
+    """When termination began, which is what EC2 bills until: it says so in words alone."""
+    told = re.search(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)", reason)
+    return datetime.strptime(told[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if told else None
 
 
 def _check_disk(field: str, disk: Disk, *, root: bool) -> None:

@@ -262,6 +262,7 @@ def _machine(row: dict[str, Any]) -> Machine:
         public_ip=address("floating"),
         created_at=words.moment(row.get("created")),
         started_at=words.moment(row.get("OS-SRV-USG:launched_at")),
+        ended_at=words.moment(row.get("OS-SRV-USG:terminated_at")),
         reason=_fault(row) if state is MachineState.FAILED else "",
         tags=dict(tag.partition("=")[::2] for tag in row.get("tags") or ()),
     )

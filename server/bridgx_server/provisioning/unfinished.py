@@ -1,0 +1,66 @@
+"""Requests for networks that were cut off and that nobody repeats: finished, or undone, without their caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from bridgx_server.errors import BridgXError
+from bridgx_server.providers.errors import ProviderError
+from bridgx_server.provisioning.once import Attempt, attempted, one_at_a_time
+from bridgx_server.store import requests
+from bridgx_server.store.database import Store
+from bridgx_server.store.requests import Unfinished
+
+log = structlog.get_logger("bridgx.unfinished")
+
+Perform = Callable[[Message, Attempt], str]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Carries on what has been idle for ``idle`` seconds.
+
+    That is longer than a call can last that someone still waits for. ``perform`` does what a request of one of
+    ``messages`` asks for. One process at a time works on a request: taking it moves its time.
+    """
+
+    store: Store
+    messages: Mapping[str, type[Message]]
+    perform: Perform
+    idle: float
+
+    def run(self) -> int:
+        """Works on every request that is due, once; returns how many there were."""
+        number = 0
+        while (found := requests.claim_idle(self.store, int(self.idle * 1000))) is not None:
+            number += 1
+            self._carry_on(found)
+        return number
+
+    def _carry_on(self, found: Unfinished) -> None:
+        key = found.key
+        payload = json.loads(found.payload)
+        attempt = Attempt(self.store, payload["caller"], key.caller, key.request_id, key.operation, orphaned=True)
+        request = json_format.ParseDict(payload["request"], self.messages[key.operation](), ignore_unknown_fields=True)
+        with one_at_a_time(attempt):
+            if requests.is_answered(self.store, key):
+                return  # its caller has come back
+            try:
+                answer = attempted(attempt, lambda attempt: self.perform(request, attempt))
+            except (BridgXError, ProviderError) as error:
+                log.warning(
+                    "request not finished", operation=key.operation, request_id=key.request_id, error=str(error)
+                )
+                return
+        log.info(
+            "request finished without its caller" if answer else "request undone without its caller",
+            operation=key.operation,
+            request_id=key.request_id,
+            answer=answer,
+        )

@@ -1,0 +1,158 @@
+"""Deletes orphans: machines that carry this installation's tag and that nothing here knows. Only those that are named.
+
+Each is looked up at the cloud by tag right before, and left alone unless it still is an orphan. Who asked is written
+down before the cloud is asked; a repetition is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from bridgx_server.errors import InvalidField
+from bridgx_server.providers.base import Machine, MachineState, Provider
+from bridgx_server.providers.errors import ProviderError
+from bridgx_server.scaling import reconcile, tags
+from bridgx_server.scaling.engine import Engine
+from bridgx_server.store import chunks, instances, orphans, watches
+from bridgx_server.store.orphans import Orphan, OrphanFilter
+from bridgx_server.store.scope import Scope
+
+log = structlog.get_logger("bridgx.removal")
+
+
+class Fate(StrEnum):
+    """What became of a machine that was named."""
+
+    DELETING = "deleting"  # the cloud has been asked and deletes it
+    GONE = "gone"  # the cloud knows it no more
+    KNOWN = "known"  # it belongs to a cluster here: not touched
+    FOREIGN = "foreign"  # it does not carry this installation's tag now: not touched
+    UNREPORTED = "unreported"  # no comparison has reported it as an orphan: not touched
+    FAILED = "failed"  # the cloud refused, or could not be asked
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One machine that was named. ``detail`` says why, where it is not being deleted."""
+
+    instance_id: str
+    fate: Fate
+    account_key: str = ""
+    region_id: str = ""
+    detail: str = ""
+
+
+def delete_orphans(engine: Engine, scope: Scope, which: OrphanFilter, caller: str) -> list[Removal]:
+    """Deletes the orphans of the scope that the filter names by id, and tells of each, in the order of their naming.
+
+    Raises:
+        InvalidField: an id is that of two orphans, and the filter does not say of which account and region.
+    """
+    reported: dict[str, Orphan] = {}
+    for orphan in orphans.named(engine.store, scope, which):
+        if orphan.instance_id in reported:
+            raise InvalidField(
+                "instance_ids", f"{orphan.instance_id} is an orphan of two places; name the account and the region"
+            )
+        reported[orphan.instance_id] = orphan
+    fates = {
+        instance_id: Removal(instance_id, Fate.UNREPORTED, detail="no comparison has reported it as an orphan")
+        for instance_id in which.instance_ids
+    }
+    for place in sorted({(orphan.account_id, orphan.region_id) for orphan in reported.values()}):
+        there = [orphan for orphan in reported.values() if (orphan.account_id, orphan.region_id) == place]
+        fates.update((removal.instance_id, removal) for removal in _delete_in(engine, *place, there, caller))
+    return [fates[instance_id] for instance_id in which.instance_ids]
+
+
+def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[Orphan], caller: str) -> list[Removal]:
+    try:
+        provider = engine.clouds.provider(account_id)
+        sorted_out, condemned = _look(engine, provider, account_id, region_id, named)
+    except ProviderError as error:
+        return [_removal(orphan, Fate.FAILED, f"it could not be looked up: {_told(error)}") for orphan in named]
+    gone = [orphan.id for orphan, removal in sorted_out if removal.fate is Fate.GONE]
+    if gone:
+        orphans.forget(engine.store, gone)
+    done = [removal for _, removal in sorted_out]
+    size = provider.limits.delete_batch
+    for start in range(0, len(condemned), size):
+        done += _delete(engine, provider, account_id, region_id, condemned[start : start + size], caller)
+    watches.ensure(engine.store, account_id, region_id, engine.now())
+    watches.ask(engine.store, [(account_id, region_id)])
+    return done
+
+
+def _look(
+    engine: Engine, provider: Provider, account_id: int, region_id: str, named: Sequence[Orphan]
+) -> tuple[list[tuple[Orphan, Removal]], list[Orphan]]:
+    """Sorts out what is to be left alone, by what cloud and inventory say now. Raises ProviderError."""
+    name = chunks.installation(engine.store)
+    found = provider.find_machines(region_id, tags.find_installation(name))
+    tagged = {machine.instance_id: machine for machine in found if tags.is_of(name, machine)}
+    unlisted = [orphan.instance_id for orphan in named if orphan.instance_id not in tagged]
+    by_id: dict[str, Machine] = {}
+    size = provider.limits.describe_batch
+    for start in range(0, len(unlisted), size):
+        answer = provider.describe_machines(region_id, unlisted[start : start + size])
+        by_id.update((machine.instance_id, machine) for machine in answer)
+    known = instances.known_in(engine.store, account_id, region_id, [orphan.instance_id for orphan in named])
+    sorted_out: list[tuple[Orphan, Removal]] = []
+    condemned: list[Orphan] = []
+    for orphan in named:
+        machine = tagged.get(orphan.instance_id)
+        if orphan.instance_id in known:
+            status = known[orphan.instance_id].status
+            sorted_out.append((orphan, _removal(orphan, Fate.KNOWN, f"the inventory has it as {status}")))
+        elif machine is None:
+            sorted_out.append((orphan, _unlisted(orphan, by_id.get(orphan.instance_id))))
+        elif machine.state is MachineState.DELETED:
+            sorted_out.append((orphan, _removal(orphan, Fate.GONE, "the cloud has deleted it already")))
+        elif machine.state is MachineState.DELETING:
+            sorted_out.append((orphan, _removal(orphan, Fate.DELETING, "the cloud is deleting it already")))
+        else:
+            stranger = reconcile.explain(engine, account_id, region_id, machine)
+            if stranger is None or stranger.origin is not None:
+                detail = "its task is known here, and the next comparison adopts it"
+                sorted_out.append((orphan, _removal(orphan, Fate.KNOWN, detail)))
+            else:
+                condemned.append(orphan)
+    return sorted_out, condemned
+
+
+def _unlisted(orphan: Orphan, machine: Machine | None) -> Removal:
+    if machine is None or machine.state is MachineState.DELETED:
+        return _removal(orphan, Fate.GONE, "the cloud knows it no more")
+    return _removal(orphan, Fate.FOREIGN, f"it is {machine.state.value} and does not carry this installation's tag")
+
+
+def _delete(
+    engine: Engine, provider: Provider, account_id: int, region_id: str, batch: Sequence[Orphan], caller: str
+) -> list[Removal]:
+    ids = [orphan.id for orphan in batch]
+    orphans.delete_asked(engine.store, batch, caller)
+    try:
+        provider.delete_machines(region_id, [orphan.instance_id for orphan in batch])
+    except ProviderError as error:
+        orphans.delete_refused(engine.store, ids, _told(error))
+        return [_removal(orphan, Fate.FAILED, _told(error)) for orphan in batch]
+    log.warning(
+        "orphans deleted",
+        account_id=account_id,
+        region_id=region_id,
+        caller=caller,
+        instance_ids=[orphan.instance_id for orphan in batch],
+    )
+    return [_removal(orphan, Fate.DELETING, "") for orphan in batch]
+
+
+def _removal(orphan: Orphan, fate: Fate, detail: str) -> Removal:
+    return Removal(orphan.instance_id, fate, orphan.account_key, orphan.region_id, detail)
+
+
+def _told(error: ProviderError) -> str:
+    return f"{error.message} {error.traits.next_step}"

@@ -1,0 +1,247 @@
+"""What is under way when a process is killed: which steps it takes, and how it comes to take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, WatchRow
+from engine.conftest import wait_for
+from engine.step_world import StepWorld
+
+TASK = ("store.tasks.claim#1", "store.tasks.release#1")
+WATCH = ("store.watches._take#1", "store.watches.release#1")
+TEND = ("scaling.tend._ask:describe_machines", "scaling.tend._record#1")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Work that takes the steps. ``prepare`` runs once, ``begin`` whenever no task is open, ``end`` once after all kills."""
+
+    steps: tuple[str, ...]
+    begin: Callable[[StepWorld], object]
+    prepare: Callable[[StepWorld], object] = lambda world: None
+    end: Callable[[StepWorld], object] = lambda world: None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _grown(world: StepWorld) -> None:
+    world.expand(40)
+    world.finish()
+
+
+def _somewhere_new(world: StepWorld) -> None:
+    """In a region that nobody watches yet."""
+    with world.store.transaction():
+        WatchRow.delete().execute()
+    world.expand(3)
+
+
+def _in_doubt(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("cut_after", cloud=world.cloud.provider, action=world.cloud.create, times=1)
+    world.expand(2)
+
+
+def _throttled(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("throttle", cloud=world.cloud.provider, action=world.cloud.create, times=2)
+    world.expand(1)
+
+
+def _refused_in_doubt(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.quota(world.cloud.provider, 0)
+    world.control.fault("cut_before", cloud=world.cloud.provider, action="RunInstances", times=1)
+    world.expand(1)
+
+
+def _in_conflict(world: StepWorld) -> None:
+    world.control.clear_faults()
+    _error(world, "RunInstances", "IncorrectState", times=2)
+    world.expand(1)
+
+
+def _refused(world: StepWorld) -> None:
+    world.control.clear_faults()
+    _error(world, "RunInstances", "InstanceLimitExceeded", times=1)
+    world.expand(3)
+
+
+def _unseen(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("cut_after", cloud=world.cloud.provider, action="RunInstances", times=1)
+    world.control.fault("unavailable", cloud=world.cloud.provider, action="DescribeInstances", times=4)
+    world.expand(1)
+
+
+def _forgotten(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("cut_before", cloud=world.cloud.provider, action="RunInstances", times=1)
+    world.expand(1)
+
+
+def _canceled_expand(world: StepWorld) -> None:
+    task_id = world.expand(3)
+    _begun(world, "after:scaling.expand._plan#1")
+    world.cancel(task_id, "delete")
+
+
+def _canceled_shrink(world: StepWorld) -> None:
+    task_id = world.shrink(1)
+    _begun(world, "after:scaling.shrink._begin#1")
+    world.cancel(task_id, "keep")
+
+
+def _begun(world: StepWorld, point: str) -> None:
+    """A process has planned the task, and died."""
+    pid = world.start("work", point)
+    wait_for(lambda: world.has_died(pid))
+
+
+def _undeletable(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("unavailable", cloud=world.cloud.provider, action="TerminateInstances", times=2)
+    world.shrink(1)
+
+
+def _never_boots(world: StepWorld) -> None:
+    world.control.clear_faults()
+    world.control.fault("never_boots", cloud=world.cloud.provider, action="RunInstances", times=1)
+    world.expand(1)
+
+
+def _undeletable_machine(world: StepWorld) -> None:
+    _never_boots(world)
+    _error(world, "TerminateInstances", "UnauthorizedOperation", times=20)
+
+
+def _minute_later(world: StepWorld) -> None:
+    """What was put off is due, and may be deleted now."""
+    world.control.clear_faults()
+    with world.store.transaction():
+        InstanceRow.update(tend_at=1).where(InstanceRow.status == "deleting").execute()
+        WatchRow.update(next_at=1).execute()
+
+
+def _error(world: StepWorld, action: str, code: str, *, times: int) -> None:
+    params = {"code": code, "message": code, "status": 400}
+    world.control.fault("error", cloud=world.cloud.provider, action=action, times=times, params=params)
+
+
+def _spoilt(table: Any, column: str) -> tuple[Callable[[StepWorld], object], Callable[[StepWorld], object]]:
+    """Makes a secret unreadable, and readable again."""
+
+    def spoil(world: StepWorld) -> None:
+        world.expand(1)
+        with world.store.transaction():
+            table.update({column: "x" + getattr(table.get(), column).removeprefix("x")}).execute()
+
+    def mend(world: StepWorld) -> None:
+        with world.store.transaction():
+            table.update({column: getattr(table.get(), column).removeprefix("x")}).execute()
+
+    return spoil, mend
+
+
+_SPOIL_TEMPLATE, _MEND_TEMPLATE = _spoilt(ClusterRow, "password")
+_SPOIL_ACCOUNT, _MEND_ACCOUNT = _spoilt(AccountRow, "secret")
+
+# On every cloud.
+ON_EVERY_CLOUD: Mapping[str, Scenario] = {
+    "an expand": Scenario(
+        (
+            "store.tasks.claim#1",
+            "store.watches.ensure#1",
+            "scaling.expand._plan#1",
+            "scaling.send._mark_sent#1",
+            "scaling.send.send:create_machines",
+            "scaling.send._accept#1",
+            "scaling.expand._next_step#1",
+            "store.tasks.release#1",
+            "store.watches._take#1",
+            "scaling.tend._ask:describe_machines",
+            "scaling.tend._record#1",
+            "store.watches.release#1",
+            "scaling.expand._settle_accepted#1",
+            "scaling.expand._finish#1",
+        ),
+        begin=_somewhere_new,
+    ),
+    "a shrink": Scenario(
+        (
+            "scaling.shrink._begin#1",
+            "scaling.shrink._send#1",
+            "scaling.shrink._send:delete_machines",
+            "scaling.shrink._send#2",
+            "scaling.shrink._settle_accepted#1",
+            "scaling.shrink._next_step#1",
+            "scaling.shrink._finish#1",
+        ),
+        begin=lambda world: world.shrink(2),
+        prepare=_grown,
+    ),
+    "a call without an answer": Scenario(
+        ("scaling.send._refused#1", "scaling.send._find:find_machines", "scaling.send._find#1"), begin=_in_doubt
+    ),
+    "a throttled call": Scenario(("scaling.send._refused#2",), begin=_throttled),
+}
+
+# The engine acts on the class of a failure, which is the same on every cloud: one is enough for what follows.
+ON_ONE_CLOUD: Mapping[str, Scenario] = {
+    "a refusal after a call without an answer": Scenario(
+        ("scaling.send._refused#3",),
+        begin=_refused_in_doubt,
+        end=lambda world: world.control.quota(world.cloud.provider, 100_000),
+        engine={"visibility": 8.0},
+    ),
+    "a conflict": Scenario(("scaling.send._refused#4",), begin=_in_conflict),
+    "a refusal for good": Scenario(("scaling.send._fail#1",), begin=_refused),
+    "a lookup that fails": Scenario(("scaling.send._look_later#1",), begin=_unseen),
+    "a token that is not believed": Scenario(
+        ("scaling.send._believe_lookup#1", "scaling.send._believe_lookup#2"),
+        begin=_forgotten,
+        engine={"token_life": 0.0},
+    ),
+    "a canceled expand": Scenario(("scaling.expand._drop_unsent#1",), begin=_canceled_expand),
+    "a canceled shrink": Scenario(("scaling.shrink._spare_unsent#1",), begin=_canceled_shrink, prepare=_grown),
+    "a deletion that fails": Scenario(("scaling.shrink._refused#1",), begin=_undeletable, prepare=_grown),
+    "a machine that never boots": Scenario(
+        ("scaling.tend._delete:delete_machines", "scaling.tend._delete#1"),
+        begin=_never_boots,
+        engine={"boot_timeout": 1.0},
+    ),
+    "a machine that may not be deleted": Scenario(
+        ("scaling.tend._ask_again_late#1",),
+        begin=_undeletable_machine,
+        end=_minute_later,
+        engine={"boot_timeout": 1.0},
+    ),
+    "a turn that is still away": Scenario(
+        ("scaling.turns.wait_for_turn#1",),
+        begin=lambda world: world.expand(6),
+        settings={"rates": "AWSCloud.RunInstances=1/s+1"},
+    ),
+    "a template that cannot be read": Scenario(
+        ("scaling.worker.Worker._postpone#1",), begin=_SPOIL_TEMPLATE, end=_MEND_TEMPLATE
+    ),
+    "an account that cannot be used": Scenario(("scaling.abandon.abandon#1",), begin=_SPOIL_ACCOUNT, end=_MEND_ACCOUNT),
+    "comparisons": Scenario(
+        ("scaling.reconcile.compare:find_machines", "scaling.reconcile.reconcile#1"),
+        begin=lambda world: world.expand(1),
+        engine={"reconcile": 0.2},
+    ),
+    "comparisons that fail": Scenario(
+        ("store.comparisons.failed#1",),
+        begin=lambda world: (
+            world.expand(1),
+            world.control.fault("unavailable", cloud=world.cloud.provider, action="DescribeInstances", times=40),
+        ),
+        engine={"reconcile": 0.2},
+    ),
+    "housekeeping": Scenario(
+        ("store.requests.forget_old#1", "store.comparisons.forget_old#1"), begin=lambda world: world.expand(1)
+    ),
+}
