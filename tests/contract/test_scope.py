@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bridgx_server.errors import NotFound
-from bridgx_server.providers.base import Credentials
-from bridgx_server.store import accounts, clusters, listing, networks, usage
+from bridgx_server.providers.base import Charge, Credentials, Disk
+from bridgx_server.store import accounts, audit, clusters, listing, networks, usage
+from bridgx_server.store.audit import Resource
+from bridgx_server.store.chunks import Placement
+from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
 from bridgx_server.store.listing import MachineFilter
 from bridgx_server.store.migrations import migrate
@@ -164,3 +167,45 @@ def test_an_account_of_the_same_key_on_another_cloud_is_another(store: Store) ->
     with pytest.raises(NotFound):
         accounts.any_of(store, elsewhere, "AWSCloud")
     assert clusters.page(store, elsewhere, "", PAGE).total == 0
+
+
+def test_a_name_that_is_free_again_is_told_to_whoever_has_it(store: Store) -> None:
+    for key in "AB":  # one after the other
+        clusters.add(store, KEYRING, _template(store, key), "test")
+        assert clusters.describe(store, scope_of(key), "web").template.account_key == key
+        if key == "A":
+            with store.transaction():
+                clusters.bury(clusters.locked(store, EVERYTHING, "web"), store.now(), "test")
+    for scope in (scope_of("A"), scope_of("C"), NOBODY):
+        with pytest.raises(NotFound):
+            clusters.describe(store, scope, "web")
+        with pytest.raises(NotFound), store.transaction():
+            clusters.locked(store, scope, "web")
+
+    def account_told(scope: Scope) -> str:
+        return audit.located(store, scope, {"cluster_name": "web"}, Resource("cluster", "web")).account_key
+
+    assert account_told(EVERYTHING) == account_told(scope_of("B")) == account_told(scope_of("A", "B")) == "B"
+    assert account_told(scope_of("A")) == "A"  # of its own that is gone; whose the name is now it does not see
+    assert account_told(scope_of("C")) == account_told(NOBODY) == ""
+
+
+def _template(store: Store, key: str) -> ClusterTemplate:
+    return ClusterTemplate(
+        name="web",
+        provider="AWSCloud",
+        account_id=accounts.by_key(store, EVERYTHING, "AWSCloud", key).id,
+        account_key=key,
+        region_id="us-east-1",
+        image_id="ami-1",
+        vpc_id="vpc-same",
+        security_group_id="sg-same",
+        internet_charge_type="PayByTraffic",
+        bandwidth_mbps=0,
+        charge=Charge(),
+        system_disk=Disk("gp3", 40),
+        data_disks=(),
+        tags={},
+        placements=(Placement(0, "us-east-1a", "subnet-same", "m5.large"),),
+        password="secret-word",
+    )

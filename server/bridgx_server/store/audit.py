@@ -232,7 +232,9 @@ def _account_of(scope: Scope, request: Mapping[str, object]) -> AccountRow | Non
         if value:
             if table is TaskRow and not (str(value).isascii() and str(value).isdigit() and len(str(value)) < 10):
                 return None
-            owner = table.select(table.account_id).where(column == value).order_by(table.id).limit(1)
+            # The newest that the caller sees: a name that was set free may be another account's now.
+            owner = scope.narrowed(table.select(table.account_id).where(column == value), table.account_id)
+            owner = owner.order_by(table.id.desc()).limit(1)
             owned: AccountRow | None = query.where(AccountRow.id == owner).first()
             return owned
     return None
