@@ -71,12 +71,19 @@ def _unused_cluster(world: World, tenant: Tenant) -> Message:
     return pb.DeleteClusterRequest(cluster_name=made.cluster_name)
 
 
-def _protection(kind: Callable[..., Message]) -> Callable[[World, Tenant], Message]:
-    def request(world: World, tenant: Tenant) -> Message:
-        which = pb.ListInstancesRequest(cluster_name=tenant.cluster, status="running")
-        return kind(cluster_name=tenant.cluster, instance_ids=[next(world.root.list_instances(which)).instance_id])
+def _unprotected(world: World, tenant: Tenant) -> str:
+    running = pb.ListInstancesRequest(cluster_name=tenant.cluster, status="running")
+    return next(row.instance_id for row in world.root.list_instances(running) if not row.protected)
 
-    return request
+
+def _protection(world: World, tenant: Tenant) -> Message:
+    return pb.ProtectInstancesRequest(cluster_name=tenant.cluster, instance_ids=[_unprotected(world, tenant)])
+
+
+def _protection_to_end(world: World, tenant: Tenant) -> Message:
+    names = [_unprotected(world, tenant)]
+    world.root.instances.ProtectInstances(pb.ProtectInstancesRequest(cluster_name=tenant.cluster, instance_ids=names))
+    return pb.UnprotectInstancesRequest(cluster_name=tenant.cluster, instance_ids=names)
 
 
 def _unused_account(world: World, tenant: Tenant) -> Message:
@@ -116,8 +123,8 @@ CASES: dict[str, Callable[[World, Tenant], Message]] = {
     "ClusterService.UpdateCluster": lambda _, tenant: pb.UpdateClusterRequest(
         cluster_name=tenant.cluster, desc=f"number {next(numbers)}"
     ),
-    "InstanceService.ProtectInstances": _protection(pb.ProtectInstancesRequest),
-    "InstanceService.UnprotectInstances": _protection(pb.UnprotectInstancesRequest),
+    "InstanceService.ProtectInstances": _protection,
+    "InstanceService.UnprotectInstances": _protection_to_end,
     "NetworkService.CreateNetworkConfig": lambda _, tenant: network_of(tenant, f"10.{100 + next(numbers)}"),
     "NetworkService.CreateSecurityGroup": lambda _, tenant: pb.CreateSecurityGroupRequest(
         vpc_id=tenant.vpc, security_group_name=f"group-{next(numbers)}", rules=[RULE]
@@ -203,8 +210,13 @@ def _rows(store: Store) -> dict[str, object]:
     with store.connection():
         for table in TABLES:
             name = table._meta.table_name
-            if name in ("accounts", "clusters", "vpcs", "subnets", "security_groups"):
+            if name in ("accounts", "vpcs", "subnets", "security_groups"):
                 found[name] = table.select().count()
+            if name == "clusters":
+                found[name] = list(table.select().order_by(table.id).dicts())
+        found["protected"] = store.database.execute_sql(
+            "SELECT id FROM instances WHERE protected ORDER BY id"
+        ).fetchall()
         found["tasks"] = store.database.execute_sql("SELECT id, cancel FROM tasks ORDER BY id").fetchall()
         found["tokens"] = store.database.execute_sql("SELECT id, revoked_at FROM tokens ORDER BY id").fetchall()
     return found

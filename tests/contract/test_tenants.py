@@ -362,9 +362,10 @@ def test_what_is_anothers_is_as_what_does_not_exist(two: Two, rpc: str) -> None:
         assert _seen(two.owner, rpc, probe.theirs) != _seen(two.stranger, rpc, probe.theirs)
 
 
-def _possessions(tenant: Tenant) -> list[int]:
-    """How many there are of everything that a call could make or remove."""
+def _possessions(tenant: Tenant) -> list[object]:
+    """How many there are of everything that a call could make or remove, and what one could change."""
     client = tenant.admin
+    cluster = client.clusters.GetCluster(pb.GetClusterRequest(cluster_name=tenant.cluster)).cluster
     subnets = client.networks.ListSubnets(pb.ListSubnetsRequest(vpc_id=tenant.vpc))
     groups = client.networks.ListSecurityGroups(pb.ListSecurityGroupsRequest(vpc_id=tenant.vpc))
     return [
@@ -375,6 +376,7 @@ def _possessions(tenant: Tenant) -> list[int]:
         groups.pager.total,
         client.tasks.ListTasks(pb.ListTasksRequest()).pager.total,
         sum(token.status == "active" for token in client.list_tokens()),
+        (cluster.desc, cluster.max_machines, cluster.termination_policy, cluster.protected_machines),
     ]
 
 
