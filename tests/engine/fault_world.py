@@ -44,6 +44,7 @@ from wire.conformance.clouds import CLOUDS, Cloud
 
 ROWS: Mapping[str, Cloud] = {row.provider: row for row in CLOUDS if row.provider in FRONTS}
 QUOTA = 100_000
+RATES = "*.*=off"  # the clouds refuse what they are told to, and no more
 FAULTY = replace(SETTINGS, lease=5.0, backoff=1.0)
 
 
@@ -178,7 +179,7 @@ class FaultWorld:
 def all_clouds(directory: Path) -> Iterator[Clouds]:
     """Starts the simulator with every cloud, and a process that has imported every adapter."""
     simulator = CloudSim.start(directory / "clouds", clouds=list(ROWS))
-    config = {"key": KEY, "endpoints": simulator.endpoints, "import": [ADAPTERS[name] for name in ROWS]}
+    config = {"key": KEY, "endpoints": simulator.endpoints, "import": [ADAPTERS[name] for name in ROWS], "rates": RATES}
     script = Path(__file__).with_name("spawner.py")
     with (directory / "workers.log").open("a") as log:
         spawner = subprocess.Popen(
