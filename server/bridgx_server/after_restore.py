@@ -35,7 +35,7 @@ def after_restore_command(database_url: str | None, apply: bool) -> None:
 def _canceled(store: Store, task: tasks.Task) -> str:
     try:
         with by_command_line("after-restore", store, Resource("task", str(task.id))):
-            scaling.cancel(store, EVERYTHING, task.id, "keep")
+            scaling.cancel(store, EVERYTHING, task.id, "keep", at_once=False)
     except Conflict as error:
         return error.message
     return "canceled"

@@ -201,6 +201,8 @@ def a_world(cloud: str, directory: Path, database_url: str = "", **settings: Any
         world = World(cloud, simulator, control, store, made, client, provider, server)
         world.furnish()
         yield world
-    server.stop()
+    # A test may have put others in their place.
+    world.client.close()
+    world.server.stop()
     store.close()
     simulator.stop()

@@ -85,6 +85,7 @@ NEEDLESS = {
     "scaling.tasks.submit_expand#1",
     "scaling.tasks.submit_shrink#1",
     "scaling.tasks.cancel#1",
+    "scaling.choice.protect#1",
     # They only read, at the cloud or here.
     "scaling.tasks.describe#1",
     "scaling.plans.Planner.expand#1",

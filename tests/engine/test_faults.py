@@ -148,6 +148,7 @@ def test_machines_that_do_not_boot_are_deleted_and_replaced_once(clouds: Clouds,
         world.fault(kind, "create", times=1)
         world.start_worker()
         assert ends(world.ended(world.expand(ASKED))) == SUCCESS
+        world.take_back()
         world.assert_exactly(ASKED, deleted=BATCH)
 
 
@@ -159,6 +160,7 @@ def test_machines_whose_replacements_do_not_boot_either_are_reported(clouds: Clo
         views = world.ended(world.expand(BATCH))
         assert ends(views) == everywhere("FAILED", BATCH, 0, BATCH, 0, 0, "boot_failed")
         assert all(f"{BATCH} of {BATCH} machines did not come to run" in view.reason for view in views.values())
+        world.take_back()
         world.assert_exactly(0, deleted=2 * BATCH)
 
 

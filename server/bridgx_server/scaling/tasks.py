@@ -177,22 +177,24 @@ def submit_shrink(
         return task_id
 
 
-def cancel(store: Store, scope: Scope, task_id: int, created_machines: str) -> str:
+def cancel(store: Store, scope: Scope, task_id: int, created_machines: str, *, at_once: bool = True) -> str:
     """Asks for a task's end and returns its status: CANCELED if it had not begun, else RUNNING.
 
     ``created_machines`` is ``keep`` or ``delete``; empty means keep. One that had not begun ends at once, also where it waits
-    for others of its cluster.
+    for others of its cluster. Without ``at_once`` it is left to a worker, which writes down the chunks that it would have
+    asked for: by them machines are known that a task has got of which a restored database says that it had not begun.
 
     Raises:
         NotFound: no such task.
         Conflict: it has ended already.
     """
     with store.transaction():
+        tasks.lock(store, task_id)
         task = _seen(store, scope, task_id)
         resource = Resource("task", str(task_id), task.provider, task.account_id, task.account_key)
         now = store.now()
         kept = created_machines or "keep"
-        if tasks.end_unbegun(task_id, kept, str(CANCELED["reason"]), now):
+        if at_once and tasks.end_unbegun(task_id, kept, str(CANCELED["reason"]), now):
             for chunk in chunks.of_task(store, task_id):
                 choice.spare(store, chunk, CANCELED, now)
             audit.changed(store, resource)

@@ -235,7 +235,7 @@ def _delete(
                 half = len(batch) // 2
                 batches[:0] = [batch[:half], batch[half:]]
             else:
-                _ask_again_late(engine, lease, batch[0])
+                _ask_again_late(engine, lease, batch[0], error.kind)
             continue
         engine.reach(faultpoints.TEND_DELETED)
         with engine.store.transaction():
@@ -247,10 +247,14 @@ def _delete(
     return failure
 
 
-def _ask_again_late(engine: Engine, lease: Lease, machine: Tended) -> None:
+def _ask_again_late(engine: Engine, lease: Lease, machine: Tended, kind: ErrorClass) -> None:
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        later = engine.now() + int(RESEND_DELETE * 1000)
+        now = engine.now()
+        later = now + int(RESEND_DELETE * 1000)
+        if kind is ErrorClass.CONFLICT:
+            # It is changing its state, which passes, or never does: asked again soon at first, and less and less often.
+            later = min(_next_look(engine, machine.deleting_at, now), later)
         instances.change(machine.id, if_status=instances.DELETING, tend_at=later)
 
 

@@ -133,9 +133,17 @@ def release(store: Store, lease: Lease, queue_at: int | None, *, phase: str = ""
 def wake(task_ids: set[int], now: int) -> None:
     """Lets the open ones among the tasks run at once, inside the caller's transaction."""
     if task_ids:
+        # By the primary key alone, and those that have ended too: a server that went by the index of the queue would lock
+        # the index before the row, and whoever renews a lease locks them the other way round.
         TaskRow.update(
             queue_at=Case(None, [(TaskRow.queue_at > now, now)], TaskRow.queue_at), wakes=TaskRow.wakes + 1
-        ).where(TaskRow.id.in_(sorted(task_ids)) & TaskRow.queue_at.is_null(False)).execute()
+        ).where(TaskRow.id.in_(sorted(task_ids))).execute()
+
+
+def lock(store: Store, task_id: int) -> None:
+    """Keeps a task as it is until the caller's transaction ends."""
+    if store.dialect != "sqlite":
+        TaskRow.select(TaskRow.id).where(TaskRow.id == task_id).for_update().first()
 
 
 def open_tasks_of(store: Store, cluster_id: int) -> list[Task]:
