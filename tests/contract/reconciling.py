@@ -176,6 +176,11 @@ class World:
     def at_the_cloud(self) -> dict[str, dict[str, Any]]:
         return {row["machine_id"]: row for row in self.control.machines(self.cloud)}
 
+    def show(self, instance_id: str, shown: bool) -> None:
+        """Whether the cloud tells of a machine when it is asked; it lives all the same."""
+        body = {"cloud": self.cloud, "visible_at": 0 if shown else 10**10}
+        self.control.call("POST", f"/machines/{instance_id}", body)
+
     def delete_in_the_console(self, instance_id: str) -> None:
         self.control.call("DELETE", f"/machines/{instance_id}")
 

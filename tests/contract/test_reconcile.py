@@ -98,6 +98,28 @@ def test_the_same_on_each_database(on_each_database: World) -> None:
     a_life(on_each_database)
 
 
+def test_a_lost_machine_that_lives_after_its_cluster_was_deleted_is_an_orphan(one_cloud: World) -> None:
+    world = one_cloud
+    cluster = world.expanded(2)
+    settle()
+    hidden, gone = world.statuses(cluster)
+    world.show(hidden, False)
+    world.delete_in_the_console(gone)
+    until(lambda: set((world.compared(), world.statuses(cluster))[1].values()) == {"Lost"})
+    world.client.clusters.DeleteCluster(pb.DeleteClusterRequest(cluster_name=cluster))
+    world.show(hidden, True)
+    report = world.compared()
+    assert (report.revived, report.orphans) == (1, 1), report
+    assert world.statuses(cluster) == {hidden: "Running", gone: "Lost"}  # its usage goes on: it is paid for
+    report = world.compared()
+    assert (report.revived, report.orphans) == (0, 1), report
+    assert cluster in world.orphans()[hidden].reason
+    assert world.delete_orphans(hidden) == {hidden: "deleting"}
+    until(lambda: hidden not in world.at_the_cloud())
+    until(lambda: world.statuses(cluster) == {hidden: "Deleted", gone: "Lost"})
+    until(lambda: world.compared().orphans == 0 and not world.orphans())
+
+
 def test_a_list_that_fails_concludes_nothing_and_is_told(one_cloud: World) -> None:
     world = one_cloud
     cluster, orphan = world.expanded(2), world.orphan()

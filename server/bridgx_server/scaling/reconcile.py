@@ -2,8 +2,8 @@
 
 The cloud is listed before the store, so that a machine made meanwhile is not taken for one that is gone. Nothing is
 deleted here: a machine that is missing is asked about again by :mod:`bridgx_server.scaling.tend`, one that no row knows
-is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise. A list that
-cannot be had in full concludes nothing.
+is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise, as is one that
+was lost when its cluster was deleted, and is there again. A list that cannot be had in full concludes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bridgx_server.providers.errors import ProviderError
 from bridgx_server.scaling import faultpoints, outcome, tags
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.moments import milliseconds
-from bridgx_server.store import audit, chunks, comparisons, instances, leases, orphans, tasks, watches
+from bridgx_server.store import audit, chunks, clusters, comparisons, instances, leases, orphans, tasks, watches
 from bridgx_server.store.comparisons import Counts, Found
 from bridgx_server.store.instances import Origin, Tended
 from bridgx_server.store.leases import Lease
@@ -35,7 +35,7 @@ log = structlog.get_logger("bridgx.reconcile")
 
 @dataclass(frozen=True)
 class Stranger:
-    """A machine that carries our tag and that no row knows.
+    """A machine that carries our tag and that no row knows, or only one of a cluster that has been deleted.
 
     ``origin`` is what it is adopted as; None where nothing here says why it exists, and ``reason`` says what is missing.
     """
@@ -109,6 +109,10 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
             expected.append(machine.instance_id)
         else:
             strangers.append(stranger)
+    strangers += [
+        Stranger(there[row.instance_id], None, f"its cluster {row.cluster_name} has been deleted")
+        for row in leftover(engine, [row for row in known.values() if there[row.instance_id].state in ALIVE])
+    ]
     return Difference(
         started_at=started,
         listed=tuple(key for key, machine in there.items() if not _is_gone(machine)),
@@ -121,6 +125,17 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
         strangers=tuple(strangers),
         expected=tuple(expected),
     )
+
+
+def leftover(engine: Engine, rows: Sequence[Tended]) -> list[Tended]:
+    """Those of machines that live and are not to be deleted whose cluster is no more: they were lost when it was deleted."""
+    kept = [
+        row
+        for row in rows
+        if row.status in (instances.PENDING, instances.RUNNING) or (row.status == instances.LOST and row.running_at)
+    ]
+    existing = clusters.existing(engine.store, {row.cluster_id for row in kept})
+    return [row for row in kept if row.cluster_id not in existing]
 
 
 def explain(engine: Engine, account_id: int, region_id: str, machine: Machine) -> Stranger | None:

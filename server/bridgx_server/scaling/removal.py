@@ -1,4 +1,4 @@
-"""Deletes orphans: machines that carry this installation's tag and that nothing here knows. Only those that are named.
+"""Deletes orphans: machines that carry this installation's tag and that no cluster here has. Only those that are named.
 
 Each is looked up at the cloud by tag right before, and left alone unless it still is an orphan. Who asked is written
 down before the cloud is asked; a repetition is safe.
@@ -6,7 +6,7 @@ down before the cloud is asked; a repetition is safe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from bridgx_server.providers.errors import ProviderError
 from bridgx_server.scaling import reconcile, tags
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.store import chunks, instances, orphans, watches
+from bridgx_server.store.instances import Tended
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.scope import Scope
 
@@ -72,7 +73,7 @@ def delete_orphans(engine: Engine, scope: Scope, which: OrphanFilter, caller: st
 def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[Orphan], caller: str) -> list[Removal]:
     try:
         provider = engine.clouds.provider(account_id)
-        sorted_out, condemned = _look(engine, provider, account_id, region_id, named)
+        sorted_out, condemned, leftover = _look(engine, provider, account_id, region_id, named)
     except ProviderError as error:
         return [_removal(orphan, Fate.FAILED, f"it could not be looked up: {_told(error)}") for orphan in named]
     gone = [orphan.id for orphan, removal in sorted_out if removal.fate is Fate.GONE]
@@ -81,7 +82,8 @@ def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[
     done = [removal for _, removal in sorted_out]
     size = provider.limits.delete_batch
     for start in range(0, len(condemned), size):
-        done += _delete(engine, provider, account_id, region_id, condemned[start : start + size], caller)
+        batch = condemned[start : start + size]
+        done += _delete(engine, provider, account_id, region_id, batch, leftover, caller)
     watches.ensure(engine.store, account_id, region_id, engine.now())
     watches.ask(engine.store, [(account_id, region_id)])
     return done
@@ -89,8 +91,11 @@ def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[
 
 def _look(
     engine: Engine, provider: Provider, account_id: int, region_id: str, named: Sequence[Orphan]
-) -> tuple[list[tuple[Orphan, Removal]], list[Orphan]]:
-    """Sorts out what is to be left alone, by what cloud and inventory say now. Raises ProviderError."""
+) -> tuple[list[tuple[Orphan, Removal]], list[Orphan], dict[str, Tended]]:
+    """Sorts out what is to be left alone, by what cloud and inventory say now. Raises ProviderError.
+
+    Returns that, what is to be deleted, and the rows of what the inventory holds of deleted clusters, by id.
+    """
     name = chunks.installation(engine.store)
     found = provider.find_machines(region_id, tags.find_installation(name))
     tagged = {machine.instance_id: machine for machine in found if tags.is_of(name, machine)}
@@ -101,11 +106,12 @@ def _look(
         answer = provider.describe_machines(region_id, unlisted[start : start + size])
         by_id.update((machine.instance_id, machine) for machine in answer)
     known = instances.known_in(engine.store, account_id, region_id, [orphan.instance_id for orphan in named])
+    leftover = {row.instance_id: row for row in reconcile.leftover(engine, list(known.values()))}
     sorted_out: list[tuple[Orphan, Removal]] = []
     condemned: list[Orphan] = []
     for orphan in named:
         machine = tagged.get(orphan.instance_id)
-        if orphan.instance_id in known:
+        if orphan.instance_id in known and orphan.instance_id not in leftover:
             status = known[orphan.instance_id].status
             sorted_out.append((orphan, _removal(orphan, Fate.KNOWN, f"the inventory has it as {status}")))
         elif machine is None:
@@ -121,7 +127,7 @@ def _look(
                 sorted_out.append((orphan, _removal(orphan, Fate.KNOWN, detail)))
             else:
                 condemned.append(orphan)
-    return sorted_out, condemned
+    return sorted_out, condemned, leftover
 
 
 def _unlisted(orphan: Orphan, machine: Machine | None) -> Removal:
@@ -131,10 +137,17 @@ def _unlisted(orphan: Orphan, machine: Machine | None) -> Removal:
 
 
 def _delete(
-    engine: Engine, provider: Provider, account_id: int, region_id: str, batch: Sequence[Orphan], caller: str
+    engine: Engine,
+    provider: Provider,
+    account_id: int,
+    region_id: str,
+    batch: Sequence[Orphan],
+    leftover: Mapping[str, Tended],
+    caller: str,
 ) -> list[Removal]:
     ids = [orphan.id for orphan in batch]
-    orphans.delete_asked(engine.store, batch, caller)
+    of_inventory = [leftover[orphan.instance_id] for orphan in batch if orphan.instance_id in leftover]
+    orphans.delete_asked(engine.store, batch, of_inventory, caller)
     try:
         provider.delete_machines(region_id, [orphan.instance_id for orphan in batch])
     except ProviderError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -126,6 +126,19 @@ def exists(store: Store, name: str) -> bool:
     """Whether a cluster has that name, whoever's it is: names are unique among all."""
     with store.connection():
         return bool(ClusterRow.select().where(_named(name)).exists())
+
+
+def existing(store: Store, cluster_ids: Collection[int]) -> set[int]:
+    """Those of the ids whose cluster has not been deleted."""
+    ids = sorted(cluster_ids)
+    found: set[int] = set()
+    with store.connection():
+        for start in range(0, len(ids), 500):
+            query = ClusterRow.select(ClusterRow.id).where(
+                ClusterRow.id.in_(ids[start : start + 500]) & (ClusterRow.deleted_at == 0)
+            )
+            found.update(int(cluster_id) for (cluster_id,) in query.tuples())
+    return found
 
 
 def get(store: Store, keyring: Keyring, cluster_id: int) -> ClusterTemplate:

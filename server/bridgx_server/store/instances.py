@@ -42,6 +42,7 @@ class Tended:
     id: int
     instance_id: str
     status: str
+    cluster_id: int
     cluster_name: str
     task_id: int
     chunk_id: int

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridgx_server.store import audit
+from bridgx_server.store import audit, instances
 from bridgx_server.store.database import Store
+from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import AccountRow, OrphanRow
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.retrying import made_again
@@ -130,12 +131,19 @@ def named(store: Store, scope: Scope, which: OrphanFilter) -> list[Orphan]:
 
 
 @made_again
-def delete_asked(store: Store, orphans: Sequence[Orphan], caller: str) -> None:
-    """Writes down, before the cloud is asked, who has it delete them."""
+def delete_asked(store: Store, orphans: Sequence[Orphan], leftover: Sequence[Tended], caller: str) -> None:
+    """Writes down, before the cloud is asked, who has it delete them.
+
+    ``leftover`` are those among them that the inventory holds; from now on they are being deleted there too.
+    """
     with store.transaction():
-        OrphanRow.update(delete_asked_at=store.now(), delete_asked_by=caller, delete_failure="").where(
+        now = store.now()
+        OrphanRow.update(delete_asked_at=now, delete_asked_by=caller, delete_failure="").where(
             OrphanRow.id.in_([orphan.id for orphan in orphans])
         ).execute()
+        for row in leftover:
+            changes = {"status": instances.DELETING, "deleting_at": now, "tend_at": now}
+            instances.change(row.id, if_status=row.status, reason="deleted as an orphan", **changes)
         for orphan in orphans:
             audit.changed(store, audit.of_account("machine", orphan.instance_id, orphan.account_id))
 
