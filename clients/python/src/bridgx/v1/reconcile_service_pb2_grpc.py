@@ -106,7 +106,7 @@ class ReconcileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOrphans(self, request, context):
-        """Returns the orphans: machines that carry this installation's tag and that nothing here knows. They cost money until
+        """Returns the orphans: machines that carry this installation's tag and that no cluster here has. They cost money until
         they are deleted.
         Errors: param_invalid.
         """
@@ -116,7 +116,7 @@ class ReconcileServiceServicer:
 
     def DeleteOrphans(self, request, context):
         """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-        still carry this installation's tag, and nothing here may know it. The answer tells of each one what became of it;
+        still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
         a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
         again is safe.
         Errors: param_invalid.

@@ -53,13 +53,13 @@ class ReconcileServiceStub:
     Errors: param_invalid.
     """
     ListOrphans: _grpc.UnaryUnaryMultiCallable[_reconcile_service_pb2.ListOrphansRequest, _reconcile_service_pb2.ListOrphansResponse]
-    """Returns the orphans: machines that carry this installation's tag and that nothing here knows. They cost money until
+    """Returns the orphans: machines that carry this installation's tag and that no cluster here has. They cost money until
     they are deleted.
     Errors: param_invalid.
     """
     DeleteOrphans: _grpc.UnaryUnaryMultiCallable[_reconcile_service_pb2.DeleteOrphansRequest, _reconcile_service_pb2.DeleteOrphansResponse]
     """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-    still carry this installation's tag, and nothing here may know it. The answer tells of each one what became of it;
+    still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
     a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
     again is safe.
     Errors: param_invalid.
@@ -95,13 +95,13 @@ class ReconcileServiceAsyncStub(ReconcileServiceStub):
     Errors: param_invalid.
     """
     ListOrphans: _aio.UnaryUnaryMultiCallable[_reconcile_service_pb2.ListOrphansRequest, _reconcile_service_pb2.ListOrphansResponse]  # type: ignore[assignment]
-    """Returns the orphans: machines that carry this installation's tag and that nothing here knows. They cost money until
+    """Returns the orphans: machines that carry this installation's tag and that no cluster here has. They cost money until
     they are deleted.
     Errors: param_invalid.
     """
     DeleteOrphans: _aio.UnaryUnaryMultiCallable[_reconcile_service_pb2.DeleteOrphansRequest, _reconcile_service_pb2.DeleteOrphansResponse]  # type: ignore[assignment]
     """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-    still carry this installation's tag, and nothing here may know it. The answer tells of each one what became of it;
+    still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
     a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
     again is safe.
     Errors: param_invalid.
@@ -158,7 +158,7 @@ class ReconcileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconcile_service_pb2.ListOrphansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconcile_service_pb2.ListOrphansResponse, _abc.Awaitable[_reconcile_service_pb2.ListOrphansResponse]]:
-        """Returns the orphans: machines that carry this installation's tag and that nothing here knows. They cost money until
+        """Returns the orphans: machines that carry this installation's tag and that no cluster here has. They cost money until
         they are deleted.
         Errors: param_invalid.
         """
@@ -170,7 +170,7 @@ class ReconcileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reconcile_service_pb2.DeleteOrphansResponse, _abc.Awaitable[_reconcile_service_pb2.DeleteOrphansResponse]]:
         """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-        still carry this installation's tag, and nothing here may know it. The answer tells of each one what became of it;
+        still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
         a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
         again is safe.
         Errors: param_invalid.
