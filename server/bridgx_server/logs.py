@@ -12,6 +12,8 @@ from typing import TextIO
 
 import structlog
 
+from bridgx_server.log_lines import Lines
+
 # What passes through these may quote a request in its text, and requests hold passwords and signatures.
 VENDORS = (
     "alibabacloud",
@@ -28,8 +30,9 @@ VENDORS = (
 )
 
 
-def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
+def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> Lines:
     """Sets the least level, the form (``json`` or ``console``) and the stream of all logs of this process."""
+    lines = Lines(stream)
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
@@ -42,7 +45,7 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     # Vendors' SDKs log whole requests, passwords included, at lower levels.
@@ -60,17 +63,19 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         "tencentcloud_sdk_common",
     ):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    return lines
 
 
 @contextlib.contextmanager
 def written_to(stream: TextIO, level: str, form: str) -> Iterator[None]:
     """As :func:`set_up`, for the block: what logs after it must not meet a stream that is closed by then."""
     before = structlog.get_config()
-    set_up(level, form, stream)
+    lines = set_up(level, form, stream)
     mine = structlog.get_config()["logger_factory"]
     try:
         yield
     finally:
+        lines.close()
         if structlog.get_config()["logger_factory"] is mine:
             structlog.configure(**before)
 

@@ -23,6 +23,7 @@ from bridgx_server.interceptors.errors import Errors
 from bridgx_server.interceptors.origin import networks_of
 from bridgx_server.interceptors.parsing import Parsing
 from bridgx_server.interceptors.roles import Roles
+from bridgx_server.interceptors.stack import Stack
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
@@ -149,7 +150,7 @@ class Server:
         threads = settings.threads + settings.watches
         return grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="bridgx-call"),
-            interceptors=_interceptors(parts),
+            interceptors=[layers(parts)],
             options=_channel_options(settings),
             maximum_concurrent_rpcs=threads + settings.backlog,
         )
@@ -231,13 +232,13 @@ class Server:
             self._health.set(name, state)
 
 
-def _interceptors(parts: Parts) -> list[grpc.ServerInterceptor]:
-    """From the outermost to the innermost: who calls is known before the audit begins, which sees every refusal."""
+def layers(parts: Parts) -> grpc.ServerInterceptor:
+    """All that is around every call. Who calls is known before the audit begins, which sees every refusal."""
     directory = Directory(parts.store, parts.tokens, parts.settings.issuer())
     audit = Audit(parts.store, networks_of(parts.settings.trusted_proxies))
     # A stream that a client does not read cannot end itself.
     deadlines = Deadlines(parts.settings.call_time, parts.settings.watch_time + 60)
-    return [Telemetry(), Errors(), deadlines, Auth(directory), Parsing(), audit, Roles(), Validation()]
+    return Stack([Telemetry(), Errors(), deadlines, Auth(directory), Parsing(), audit, Roles(), Validation()])
 
 
 def _channel_options(settings: Settings) -> tuple[tuple[str, int], ...]:

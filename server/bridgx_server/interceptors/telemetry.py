@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import uuid
@@ -25,11 +26,13 @@ class Telemetry(Layer):
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
+        # Ids are to differ, and may be guessed. Asking the system for randomness would let go of the interpreter's lock.
+        self._random = random.Random()
 
     def around(self, method: str, request: Any, context: Any) -> Iterator[None]:
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
         given = metadata.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request_id = given if _REQUEST_ID.fullmatch(given) else self._new_id()
         set_call(request_id=request_id, idempotency_key=metadata.get("idempotency-key", ""))
         started = self._clock()
         try:
@@ -46,3 +49,6 @@ class Telemetry(Layer):
                     peer=context.peer(),
                     request_id=request_id,
                 )
+
+    def _new_id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
