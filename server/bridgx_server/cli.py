@@ -78,6 +78,9 @@ class _Commands(click.Group):
 @click.version_option(package_name="bridgx-server", prog_name="bridgx")
 def main() -> None:
     """BridgX keeps templates of machine clusters on five clouds and scales them up and down, exactly."""
+    from bridgx_server.crashes import keep_memory_private
+
+    keep_memory_private()  # most commands hold a key
 
 
 @main.command(epilog=secrets_epilog())

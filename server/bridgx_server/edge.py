@@ -23,11 +23,11 @@ class EdgeError(RuntimeError):
     """Envoy did not start, or did not become ready.
 
     Attributes:
-        log_file: where it has written why.
+        log_file: where it has written why; None: to the output.
     """
 
-    def __init__(self, message: str, log_file: Path) -> None:
-        super().__init__(f"{message}; see {log_file}")
+    def __init__(self, message: str, log_file: Path | None) -> None:
+        super().__init__(f"{message}; see {log_file or 'the lines above'}")
         self.log_file = log_file
 
 
@@ -38,7 +38,7 @@ def envoy_binary() -> Path:
 
 
 class EnvoyProcess:
-    """One running Envoy. Its configuration, its log and its pid are files in `directory`.
+    """One running Envoy. Its configuration, its log and its pid are files in ``directory``.
 
     An Envoy that an earlier, killed process left on the same directory is ended at start, since it holds the ports.
     """
@@ -55,11 +55,15 @@ class EnvoyProcess:
         limits: EdgeLimits | None = None,
         tls: EdgeTls | None = None,
         concurrency: int = 2,
+        log_to_stdout: bool = False,
     ) -> None:
-        """As :func:`render_config`; ``concurrency`` is the number of Envoy's worker threads."""
+        """As :func:`render_config`; ``concurrency`` is the number of Envoy's worker threads.
+
+        With ``log_to_stdout`` its log goes where this process's output goes, and there is no file.
+        """
         self.rest_port = rest_port
         self.admin_port = admin_port
-        self.log_file = directory / "envoy.log"
+        self.log_file = None if log_to_stdout else directory / "envoy.log"
         self._config = render_config(
             grpc_port,
             rest_port,
@@ -89,7 +93,8 @@ class EnvoyProcess:
             *("--log-level", "warning"),
             "--disable-hot-restart",
         ]
-        with self.log_file.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log_file.open("ab")) if self.log_file else None
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
 

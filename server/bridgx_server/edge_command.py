@@ -37,10 +37,12 @@ def edge_command(**flags: Any) -> None:
             limits=settings.limits(),
             tls=tls,
             concurrency=settings.concurrency,
+            log_to_stdout=settings.log_to_stdout,
         )
         with envoy:
             scheme = "https" if tls.listener else "http"
-            click.echo(f"ready: {scheme}://{address_of(settings.host, settings.port)}, log {envoy.log_file}")
+            where = f", log {envoy.log_file}" if envoy.log_file else ""
+            click.echo(f"ready: {scheme}://{address_of(settings.host, settings.port)}{where}")
             while not ended.wait(LOOK):
                 write_tls(settings.directory.resolve(), tls)
                 if envoy.pid is None:

@@ -30,6 +30,10 @@ class EdgeSettings(BaseSettings):
         Path(".bridgx-edge"),
         description="Folder for Envoy's configuration, its log, and its copy of the keys (mode 0600).",
     )
+    log_to_stdout: bool = Field(
+        False,
+        description="Envoy's log goes to standard output instead of a file in that folder, which nothing rotates.",
+    )
     concurrency: int = Field(2, ge=1, le=256, description="Envoy's worker threads.")
     tls_certificate: Path | None = Field(None, description="PEM file: the listener's certificate and its chain.")
     tls_key: Path | None = Field(

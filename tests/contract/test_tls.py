@@ -286,7 +286,7 @@ def test_bridgx_edge_serves_https_and_follows_its_files(tmp_path: Path, authorit
     with served(tmp_path) as server, log.open("w") as output:
         command: list[Any] = [sys.executable, "-m", "bridgx_server", "edge", "--directory", tmp_path / "run"]
         command += ["--port", str(port), "--admin-port", str(admin), "--server-port", str(server.port)]
-        command += ["--tls-certificate", pair.certificate, "--tls-key", pair.key]
+        command += ["--tls-certificate", pair.certificate, "--tls-key", pair.key, "--log-to-stdout"]
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             until(lambda: "ready: https://" in log.read_text() or process.poll() is not None)
@@ -297,5 +297,7 @@ def test_bridgx_edge_serves_https_and_follows_its_files(tmp_path: Path, authorit
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
+    assert "/bridgx.v1.ClusterService/ListClusters" in log.read_text()
+    assert not (tmp_path / "run" / "envoy.log").exists()
     with pytest.raises(OSError, match="refused"):
         serial_at(port, authority)

@@ -28,7 +28,6 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "token_invalid": grpc.StatusCode.UNAUTHENTICATED,
     "permission_denied": grpc.StatusCode.PERMISSION_DENIED,
     "conflict": grpc.StatusCode.ABORTED,
-    "cluster_busy": grpc.StatusCode.ABORTED,
     "throttled": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "quota_exceeded": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "out_of_stock": grpc.StatusCode.RESOURCE_EXHAUSTED,
