@@ -312,6 +312,7 @@ class Settings(BaseSettings):
             poll=self.poll,
             poll_limit=max(self.poll, EngineSettings.poll_limit),
             boot_timeout=self.boot_timeout,
+            answer=self.read_timeout,
             visibility=self.visibility,
             give_up=self.give_up,
             stockout_memory=self.stockout_memory,

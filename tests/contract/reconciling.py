@@ -20,6 +20,7 @@ from bridgx_server.settings import Settings
 from bridgx_server.store import chunks
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
+from bridgx_server.store.models import InstanceRow
 from bridgx_server.store.secrets import Keyring
 from contract.clusters import REGIONS
 from contract.conftest import until
@@ -175,6 +176,11 @@ class World:
 
     def at_the_cloud(self) -> dict[str, dict[str, Any]]:
         return {row["machine_id"]: row for row in self.control.machines(self.cloud)}
+
+    def forget(self, instance_id: str) -> None:
+        """The inventory does not have a machine any more, as one that was restored from a backup."""
+        with self.store.transaction():
+            InstanceRow.delete().where(InstanceRow.instance_id == instance_id).execute()
 
     def show(self, instance_id: str, shown: bool) -> None:
         """Whether the cloud tells of a machine when it is asked; it lives all the same."""

@@ -57,11 +57,10 @@ def settle() -> None:
 
 def a_life(world: World) -> None:
     """Everything that a comparison can find, in one."""
-    cluster = world.expanded(3)
+    cluster = world.expanded(4)
     settle()
-    gone, *_ = world.statuses(cluster)
-    tags = world.at_the_cloud()[gone]["tags"]
-    adopted = world.stranger({**tags})
+    gone, adopted, *_ = world.statuses(cluster)
+    world.forget(adopted)
     orphan = world.orphan()
     foreign = world.stranger({"bridgx": "another-installation"})
     world.delete_in_the_console(gone)
@@ -96,6 +95,18 @@ def test_what_is_lost_adopted_and_orphaned_is_told_and_only_what_is_named_is_del
 
 def test_the_same_on_each_database(on_each_database: World) -> None:
     a_life(on_each_database)
+
+
+def test_a_machine_with_the_tags_of_a_chunk_that_has_all_it_asked_for_is_an_orphan(one_cloud: World) -> None:
+    world = one_cloud
+    cluster = world.expanded(2)
+    settle()
+    mine, _ = world.statuses(cluster)
+    copied = world.stranger(world.at_the_cloud()[mine]["tags"])
+    report = world.compared()
+    assert (report.adopted, report.orphans) == (0, 1), report
+    assert set(world.orphans()) == {copied}
+    assert copied not in world.statuses(cluster)
 
 
 def test_a_lost_machine_that_lives_after_its_cluster_was_deleted_is_an_orphan(one_cloud: World) -> None:
@@ -168,6 +179,7 @@ def test_a_machine_that_lost_the_tag_or_that_a_row_knows_is_left_alone(one_cloud
     simulated.change_machine(untagged, tags={"bridgx": "another-installation"})
     (mine,) = world.statuses(cluster)
     simulated.change_machine(known, tags=dict(simulated.machines[mine].tags))
+    world.forget(mine)
     assert world.delete_orphans(untagged, known) == {untagged: "foreign", known: "known"}
     assert {untagged, known} <= set(world.at_the_cloud())
 

@@ -45,10 +45,10 @@ def everything(world: World) -> dict[str, list[Any]]:
 
 
 def test_a_dry_run_tells_everything_and_writes_nothing(world: World) -> None:
-    cluster = world.expanded(2)
+    cluster = world.expanded(3)
     settle()
-    gone, stays = world.statuses(cluster)
-    known = world.stranger(world.at_the_cloud()[stays]["tags"])
+    gone, stays, known = world.statuses(cluster)
+    world.forget(known)
     orphan, foreign = world.orphan(), world.stranger({"bridgx": "another-installation"})
     world.delete_in_the_console(gone)
     before = everything(world)

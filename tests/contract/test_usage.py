@@ -208,8 +208,8 @@ def test_the_clouds_own_time_of_an_end_counts_where_it_gives_one(world: World) -
 
 def test_a_machine_that_is_adopted_counts_since_the_cloud_made_it(world: World) -> None:
     cluster = world.expanded(1)
-    (mine,) = world.statuses(cluster)
-    adopted = world.stranger(world.at_the_cloud()[mine]["tags"])
+    (adopted,) = world.statuses(cluster)
+    world.forget(adopted)
     made_at = int(world.at_the_cloud()[adopted]["created_at"])
     settle()
     settle()

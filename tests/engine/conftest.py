@@ -28,6 +28,7 @@ QUICK = EngineSettings(
     poll_limit=0.1,
     idle=0.05,
     boot_timeout=20.0,
+    answer=0.1,
     visibility=0.3,
     token_life=600.0,
     give_up=3.0,

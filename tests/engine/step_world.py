@@ -40,6 +40,7 @@ ENGINE = EngineSettings(
     poll_limit=0.2,
     idle=0.03,
     boot_timeout=60.0,
+    answer=0.3,
     visibility=0.6,
     give_up=60.0,
     reconcile=600.0,

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from bridgx_server.errors import InvalidFields
-from bridgx_server.providers.base import Limits, Machine, MachineState
+from bridgx_server.providers.base import CreatedMachines, CreateMachines, Limits, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, reconcile
+from bridgx_server.scaling import expand, faultpoints, reconcile
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.assembly import make_engine
-from bridgx_server.store import watches
+from bridgx_server.scaling.faultpoints import EXPAND_CREATED, EXPAND_SENT
+from bridgx_server.store import tasks, watches
 from bridgx_server.store.database import Store
+from bridgx_server.store.leases import Lease
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.models import ChunkRow, InstanceRow
 from bridgx_server.store.scope import EVERYTHING
+from bridgx_server.store.tasks import Task
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
 
@@ -155,6 +160,97 @@ def test_a_cancel_that_comes_when_all_machines_run_still_deletes_them(world: Wor
     assert task.status == "CANCELED"
     wait_for(lambda: not world.cloud.alive())
     wait_for(lambda: not world.inventory("pending", "running", "deleting"))
+
+
+@dataclass
+class Late(Forgetful):
+    """The first creation takes as long as a call may, has its effect then, is not answered, and is not shown for a while."""
+
+    seconds: float = 0.6
+    hidden_for: float = 0.4
+    then: ErrorClass | None = None
+    shown_at: float = 0.0
+    creations: int = 0
+
+    def create_machines(self, request: CreateMachines) -> CreatedMachines:
+        self.creations += 1
+        if self.creations > 1 and self.then is not None and request.zone_id == "zone-a":
+            raise ProviderError(self.then, "sold out.")
+        if self.creations > 1:
+            return super().create_machines(request)
+        time.sleep(self.seconds)
+        super().create_machines(request)
+        self.shown_at = time.monotonic() + self.hidden_for
+        raise ProviderError(ErrorClass.TIMEOUT_UNKNOWN, "no answer came.")
+
+    def _shown(self, answer: int, machines: list[Machine]) -> list[Machine]:
+        return machines if time.monotonic() >= self.shown_at else []
+
+
+LATE = replace(QUICK, answer=0.6, visibility=0.6)  # as the defaults: a call may take as long as a machine may be hidden
+
+
+def test_a_call_whose_effect_came_right_before_its_end_is_not_made_up_for_elsewhere(world: World) -> None:
+    cloud = Late(then=ErrorClass.OUT_OF_STOCK)
+    world.cloud, world.settings, world.zones = cloud, LATE, ("zone-a", "zone-b")
+    world.start_worker()
+    task = world.ended(world.expand(2))
+    assert (task.status, task.running) == ("SUCCESS", 2)
+    assert len(cloud.alive()) == 2
+    assert world.inventory("running") == set(cloud.alive())
+    assert (task.reason, task.error_class, [chunk.reason for chunk in task.chunks]) == ("", "", [""])
+
+
+def test_a_canceled_task_waits_for_what_its_last_call_may_still_make(world: World) -> None:
+    cloud = Late()
+    world.cloud, world.settings = cloud, LATE
+    world.start_worker()
+    task_id = world.expand(2)
+    wait_for(lambda: cloud.creations == 1)
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
+    assert world.ended(task_id).status == "CANCELED"
+    assert cloud.shown_at
+    wait_for(lambda: not cloud.alive())
+    assert cloud.creations == 1
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_time_without_a_worker_is_not_taken_for_time_without_an_answer(world: World, made: bool) -> None:
+    world.settings = replace(QUICK, give_up=5.0)
+    engine = make_engine(
+        world.store, world, world, world.settings, reach=dies_at(EXPAND_CREATED if made else EXPAND_SENT)
+    )
+    task_id = world.expand(2)
+    task, lease = claimed(world)
+    with pytest.raises(Killed):
+        expand.advance(engine, task, lease)
+    with world.store.transaction():  # long ago
+        ages = {name: getattr(ChunkRow, name) - 60_000 for name in ("sent_at", "last_sent_at", "effect_until")}
+        ChunkRow.update(**ages).execute()
+    world.cloud.fail_next("find", ErrorClass.UNAVAILABLE, 2)
+    world.start_worker()
+    ended = world.ended(task_id)
+    assert (ended.status, ended.running, ended.failed) == ("SUCCESS", 2, 0)
+    assert len(world.cloud.alive()) == 2
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def dies_at(point: str) -> Callable[[str], None]:
+    def reach(reached: str) -> None:
+        if reached == point:
+            raise Killed
+
+    return reach
+
+
+def claimed(world: World) -> tuple[Task, Lease]:
+    """The task in the queue, under a lease that has run out by the time that another worker comes."""
+    found = tasks.claim(world.store, "dead", 1)
+    assert found is not None
+    return found
 
 
 def test_one_machine_that_cannot_be_deleted_keeps_no_other_alive(world: World) -> None:

@@ -54,6 +54,7 @@ SETTINGS = EngineSettings(
     poll_limit=0.3,
     idle=0.05,
     boot_timeout=60.0,
+    answer=0.5,
     visibility=1.0,
     give_up=60.0,
     reconcile=600.0,

@@ -29,6 +29,7 @@ class EngineSettings:
     poll_limit: float = 15.0  # the longest between two questions
     idle: float = 1.0  # the longest an idle worker leaves the queue unread
     boot_timeout: float = 600.0  # a machine that does not run by then is deleted and replaced once
+    answer: float = 60.0  # how long a call that nobody hears of any more may take to have its effect
     visibility: float = 60.0  # how long a cloud may not know yet of a machine that it has promised
     token_life: float = 3600.0  # how long a cloud surely remembers a client token
     give_up: float = 900.0  # how long a call is repeated that the cloud does not answer

@@ -134,6 +134,7 @@ class _AccountGate:
         if reserved is not None and reserved.gate is self and reserved.api == api and not reserved.used:
             reserved.used = True
             try:
+                caller().check()  # the process may have slept since the turn came
                 with self._heeding(api, reserved.granted):
                     yield
             finally:

@@ -1,16 +1,18 @@
 """Compares everything an account has in a region with the inventory, both ways.
 
-The cloud is listed before the store, so that a machine made meanwhile is not taken for one that is gone. Nothing is
-deleted here: a machine that is missing is asked about again by :mod:`bridgx_server.scaling.tend`, one that no row knows
-is adopted when its chunk is known and its cluster has not been deleted, and reported as an orphan otherwise, as is one that
-was lost when its cluster was deleted, and is there again. A list that cannot be had in full concludes nothing.
+The cloud is listed before the store, so that a machine made meanwhile is not taken for one that is gone. No cloud is
+asked to delete anything here: a machine that is missing is asked about again by :mod:`bridgx_server.scaling.tend`. One
+that no row knows is adopted when its chunk is known and lacks it, and its cluster has not been deleted; otherwise it is
+reported as an orphan, as is one that was lost when its cluster was deleted, and is there again. A list that cannot be had
+in full concludes nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -28,6 +30,7 @@ from bridgx_server.store.orphans import Sighting
 from bridgx_server.store.watches import Watch
 
 ALIVE = (MachineState.PENDING, MachineState.RUNNING, MachineState.STOPPED, MachineState.FAILED)
+NONE_TAKEN: Mapping[int, int] = Counter()
 RETRY = 60.0  # seconds until a comparison that failed is tried again, at most
 
 log = structlog.get_logger("bridgx.reconcile")
@@ -38,11 +41,13 @@ class Stranger:
     """A machine that carries our tag and that no row knows, or only one of a cluster that has been deleted.
 
     ``origin`` is what it is adopted as; None where nothing here says why it exists, and ``reason`` says what is missing.
+    ``unwanted`` says why it is not to run.
     """
 
     machine: Machine
     origin: Origin | None
     reason: str = ""
+    unwanted: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,15 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
     unknown = [machine for key, machine in there.items() if key not in known and machine.state in ALIVE]
     strangers: list[Stranger] = []
     expected: list[str] = []
+    taken: Counter[int] = Counter()
     for machine in unknown:
-        stranger = explain(engine, account_id, region_id, machine)
+        stranger = explain(engine, account_id, region_id, machine, taken)
         if stranger is None:
             expected.append(machine.instance_id)
-        else:
-            strangers.append(stranger)
+            continue
+        strangers.append(stranger)
+        if stranger.origin is not None:
+            taken[stranger.origin.chunk_id] += 1
     strangers += [
         Stranger(there[row.instance_id], None, f"its cluster {row.cluster_name} has been deleted")
         for row in leftover(engine, [row for row in known.values() if there[row.instance_id].state in ALIVE])
@@ -138,8 +146,13 @@ def leftover(engine: Engine, rows: Sequence[Tended]) -> list[Tended]:
     return [row for row in kept if row.cluster_id not in existing]
 
 
-def explain(engine: Engine, account_id: int, region_id: str, machine: Machine) -> Stranger | None:
-    """Why a machine that no row knows exists; None while its task is about to find that out itself."""
+def explain(
+    engine: Engine, account_id: int, region_id: str, machine: Machine, taken: Mapping[int, int] = NONE_TAKEN
+) -> Stranger | None:
+    """Why a machine that no row knows exists; None while its task is about to find that out itself.
+
+    ``taken`` is how many others of each chunk, by its id, are about to be adopted.
+    """
     token = machine.tags.get(tags.CHUNK, "")
     chunk = chunks.by_token(engine.store, token) if token else None
     if chunk is None:
@@ -156,6 +169,9 @@ def explain(engine: Engine, account_id: int, region_id: str, machine: Machine) -
         return Stranger(machine, None, f"its cluster {task.cluster_name} has been deleted")
     if chunk.status == chunks.SENT:
         return None
+    if chunk.asked - chunk.moved <= len(instances.of_chunk(engine.store, chunk.id)) + taken.get(chunk.id, 0):
+        told = f"its task {task.id} has as many machines as it asked for, or has asked for others instead"
+        return Stranger(machine, None, f"{told}: it came too late, or the tags were copied")
     origin = Origin(
         provider=template.provider,
         account_id=account_id,
@@ -169,7 +185,7 @@ def explain(engine: Engine, account_id: int, region_id: str, machine: Machine) -
         instance_type=machine.instance_type or chunk.instance_type,
         image_id=template.image_id,
     )
-    return Stranger(machine, origin)
+    return Stranger(machine, origin, unwanted="the task was canceled" if task.cancel == "delete" else "")
 
 
 def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
@@ -181,9 +197,12 @@ def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
     """
     difference = compare(engine, watch.account_id, watch.region_id, lease)
     with engine.store.transaction():
-        leases.hold(engine.store, lease)
         now = engine.now()
-        _adopt(engine, watch, difference.adoptable, now)
+        # Tasks are locked before watches, and watches before machines, as everywhere.
+        tasks.wake({stranger.origin.task_id for stranger in difference.adoptable if stranger.origin is not None}, now)
+        leases.hold(engine.store, lease)
+        adopted = _adopt(difference.adoptable, now)
+        difference = replace(difference, strangers=(*adopted, *difference.orphans))
         _tell(engine, watch, lease, difference)
         _look_into(difference, now)
         _report(watch, difference, now)
@@ -232,10 +251,12 @@ def _is_gone(machine: Machine | None) -> bool:
     return machine is None or machine.state in (MachineState.DELETED, MachineState.DELETING)
 
 
-def _adopt(engine: Engine, watch: Watch, strangers: Sequence[Stranger], now: int) -> None:
-    """Takes strangers into the inventory, as of when the cloud says that they were made."""
-    # Tasks are locked before machines, as everywhere.
-    tasks.wake({stranger.origin.task_id for stranger in strangers if stranger.origin is not None}, now)
+def _adopt(strangers: Sequence[Stranger], now: int) -> list[Stranger]:
+    """Takes strangers into the inventory, as of when the cloud says that they were made; returns those that were taken.
+
+    What is unwanted is taken in as one that is being deleted.
+    """
+    adopted: list[Stranger] = []
     for stranger in strangers:
         if stranger.origin is None:
             continue
@@ -245,7 +266,10 @@ def _adopt(engine: Engine, watch: Watch, strangers: Sequence[Stranger], now: int
             # It has run for a while unseen; since when, only the cloud can say. One that is stopped has run too.
             created_at = min(milliseconds(machine.created_at) or now, now)
             running_at = min(max(milliseconds(machine.started_at), created_at), now)
-        instances.adopt(stranger.origin, machine.instance_id, created_at=created_at, running_at=running_at, now=now)
+        times = {"created_at": created_at, "running_at": running_at, "now": now}
+        if instances.adopt(stranger.origin, machine.instance_id, unwanted=stranger.unwanted, **times):
+            adopted.append(stranger)
+    return adopted
 
 
 def _tell(engine: Engine, watch: Watch, lease: Lease, difference: Difference) -> None:

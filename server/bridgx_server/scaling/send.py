@@ -87,7 +87,9 @@ def _mark_sent(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -
         if current is not None and not current.sent_at:
             place = placing.better(engine, template, current)
             current = current if place is None else chunks.place(current, place)
-        if current is None or current.status != chunk.status or not chunks.mark_sent(current, engine.now()):
+        now = engine.now()
+        effect_until = now + int(engine.settings.answer * 1000)
+        if current is None or current.status != chunk.status or not chunks.mark_sent(current, now, effect_until):
             current = None
     engine.reach(faultpoints.EXPAND_SENT)
     return current
@@ -118,10 +120,10 @@ def _token_holds(engine: Engine, provider: Provider, chunk: Chunk) -> bool:
 
 
 def _tired(engine: Engine, chunk: Chunk) -> bool:
-    """Whether the call has been repeated for long enough."""
+    """Whether the call has been repeated for long enough. Time in which no worker repeated it does not count."""
     if chunk.error_class == outcome.REASONS[ErrorClass.UNKNOWN] and chunk.attempts >= UNKNOWN_ATTEMPTS:
         return True
-    return engine.now() - chunk.sent_at > engine.settings.give_up * 1000
+    return bool(chunk.doubted_at) and chunk.last_sent_at - chunk.doubted_at > engine.settings.give_up * 1000
 
 
 def _believe_lookup(
@@ -137,10 +139,11 @@ def _believe_lookup(
     """Only the tag can say what happened: what no answer shows, the last of them when all can be seen, does not exist."""
     now = engine.now()
     wait = int(engine.settings.visibility * 1000)
-    if chunk.lookups < LOOKUPS - 1 or looked_at - chunk.last_sent_at < wait:
+    if chunk.lookups < LOOKUPS - 1 or looked_at - chunk.effect_until < wait:
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            chunks.update(chunk.id, lookups=chunk.lookups + 1, next_at=max(chunk.last_sent_at + wait, now + wait // 10))
+            at = max(chunk.effect_until + wait, now + wait // 10)
+            chunks.update(chunk.id, lookups=chunk.lookups + 1, blind_since=0, next_at=at)
         return
     missing = ProviderError(
         ErrorClass.TIMEOUT_UNKNOWN, f"the cloud gave no answer and shows {len(known)} of {chunk.asked} machines."
@@ -186,6 +189,8 @@ def _accept(
                 _sold_out(engine, template, chunk, missing, now)
             placing.remember(engine, template, chunk, missing, now)
         else:
+            # What earlier calls met is no reason any more.
+            changes.update(error_class="", reason="", vendor_code="")
             placing.forget(engine, template, chunk)
         chunks.update(chunk.id, **changes)
         watches.wake(template.account_id, template.region_id, now)
@@ -211,23 +216,25 @@ def _refused(
     if error.kind in DOUBTFUL:
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            chunks.update(chunk.id, next_at=again_at, **outcome.failure_of(error))
+            # It ended now: it may have had its effect up to this moment.
+            doubt = {"effect_until": now, "doubted_at": chunk.doubted_at or now}
+            chunks.update(chunk.id, next_at=again_at, **doubt, **outcome.failure_of(error))
         return
     if error.kind in WAITING:
         # An outright refusal: if nothing was in doubt before, nothing is now.
         status = chunks.PLANNED if looked_at is None else chunks.SENT
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            as_before = {"attempts": chunk.attempts, "last_sent_at": chunk.last_sent_at}
+            as_before = {"attempts": chunk.attempts, **_asked_before(chunk)}
             chunks.update(chunk.id, status=status, next_at=again_at, **as_before)
         return
-    if looked_at is not None and looked_at - chunk.last_sent_at < engine.settings.visibility * 1000:
+    if looked_at is not None and looked_at - chunk.effect_until < engine.settings.visibility * 1000:
         # An earlier call may have made machines that cannot be seen yet: look again before this refusal is believed.
         # It made none itself, so what may be made is as old as it was.
         with engine.store.transaction():
             leases.hold(engine.store, lease)
             again_at = engine.backoff(chunk.last_sent_at, now, shortest=2.0)
-            chunks.update(chunk.id, next_at=again_at, last_sent_at=chunk.last_sent_at)
+            chunks.update(chunk.id, next_at=again_at, **_asked_before(chunk))
         return
     if known:
         _accept(engine, lease, template, chunk, known, error.request_id, error)
@@ -235,9 +242,16 @@ def _refused(
     if error.kind is ErrorClass.CONFLICT and chunk.attempts < CONFLICT_ATTEMPTS:
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            chunks.update(chunk.id, status=chunks.PLANNED, next_at=again_at)
+            # In doubt it stays: some clouds answer so as long as an earlier call under the token is at work.
+            status = chunks.PLANNED if looked_at is None else chunks.SENT
+            chunks.update(chunk.id, status=status, next_at=again_at, **_asked_before(chunk))
         return
     _fail(engine, lease, template, chunk, error)
+
+
+def _asked_before(chunk: Chunk) -> dict[str, object]:
+    """The columns of a call that was refused outright, and so had no effect, as they were before it."""
+    return {"last_sent_at": chunk.last_sent_at, "effect_until": chunk.effect_until}
 
 
 def _look_later(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError) -> None:
@@ -245,13 +259,14 @@ def _look_later(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError
     now = engine.now()
     with engine.store.transaction():
         leases.hold(engine.store, lease)
-        if error.kind not in WAITING and now - chunk.sent_at > 2 * engine.settings.give_up * 1000:
+        blind_since = chunk.blind_since or now
+        if error.kind not in WAITING and now - blind_since > 2 * engine.settings.give_up * 1000:
             unseen = "; whether machines were made is not known, and is found out when the cloud can be asked again"
             failure = outcome.failure_of(error)
             failure["reason"] = f"{failure['reason']}{unseen}"
             chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **failure)
         else:
-            chunks.update(chunk.id, next_at=engine.backoff(chunk.sent_at, now))
+            chunks.update(chunk.id, next_at=engine.backoff(blind_since, now), blind_since=blind_since)
 
 
 def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error: ProviderError) -> None:
@@ -269,7 +284,7 @@ def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error:
                 changes["moved"] = _move_on(engine, template, chunk, chunk.asked, error, now)
                 _sold_out(engine, template, chunk, error, now)
                 placing.remember(engine, template, chunk, error, now)
-        else:
+        elif error.kind is not ErrorClass.CONFLICT:
             _stop(engine, chunk, error, now)
         chunks.update(chunk.id, **changes)
 

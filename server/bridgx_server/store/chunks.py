@@ -55,6 +55,9 @@ class Chunk:
     planned_at: int
     sent_at: int
     last_sent_at: int
+    effect_until: int
+    doubted_at: int
+    blind_since: int
     accepted_at: int
     finished_at: int
 
@@ -156,8 +159,10 @@ def place(chunk: Chunk, placement: Placement) -> Chunk:
     return replace(chunk, **where)  # type: ignore[arg-type]
 
 
-def mark_sent(chunk: Chunk, now: int) -> bool:
+def mark_sent(chunk: Chunk, now: int, effect_until: int = 0) -> bool:
     """Writes, before the cloud is asked, that it may have been; inside a transaction that holds the task.
+
+    ``effect_until`` (ms) is until when the call may make machines, should nothing be heard of it any more.
 
     False, and it must not be asked, when another step of the task has settled the chunk meanwhile.
     """
@@ -166,6 +171,8 @@ def mark_sent(chunk: Chunk, now: int) -> bool:
             status=SENT,
             sent_at=chunk.sent_at or now,
             last_sent_at=now,
+            effect_until=effect_until,
+            blind_since=0,
             next_at=now,
             attempts=chunk.attempts + 1,
         )

@@ -103,16 +103,18 @@ def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
     return len(rows)
 
 
-def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int, now: int) -> bool:
+def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int, now: int, unwanted: str = "") -> bool:
     """Writes down a machine that nobody knew, inside the caller's transaction; False when someone has meanwhile.
 
-    Times are ms; it is pending where ``running_at`` is 0.
+    Times are ms; it is pending where ``running_at`` is 0, and being deleted where ``unwanted`` says why.
     """
     if not record(origin, [instance_id], now):
         return False
     changes: dict[str, object] = {"created_at": created_at}
     if running_at:
         changes |= {"status": RUNNING, "running_at": running_at}
+    if unwanted:
+        changes |= {"status": DELETING, "reason": unwanted, "deleting_at": now}
     InstanceRow.update(**changes).where(
         (InstanceRow.account_id == origin.account_id) & (InstanceRow.instance_id == instance_id)
     ).execute()

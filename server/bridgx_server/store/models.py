@@ -231,7 +231,9 @@ class TaskRow(_Table):
 class ChunkRow(_Table):
     """The ledger: one call to the cloud, written before it is made.
 
-    ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked. ``moved`` counts machines of
+    ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked, and ``effect_until`` until when
+    that may still have made machines. ``doubted_at`` is when an outcome first was not known, ``blind_since`` since when
+    no lookup of its machines has worked; 0: never. ``moved`` counts machines of
     ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did not boot. ``token`` is set at
     planning and never made anew.
     """
@@ -259,6 +261,9 @@ class ChunkRow(_Table):
     planned_at = BigIntegerField()
     sent_at = BigIntegerField(default=0)
     last_sent_at = BigIntegerField(default=0)
+    effect_until = BigIntegerField(default=0)
+    doubted_at = BigIntegerField(default=0)
+    blind_since = BigIntegerField(default=0)
     accepted_at = BigIntegerField(default=0)
     finished_at = BigIntegerField(default=0)
 
