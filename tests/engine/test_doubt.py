@@ -166,8 +166,8 @@ def test_a_cancel_that_comes_when_all_machines_run_still_deletes_them(world: Wor
 class Late(Forgetful):
     """The first creation takes as long as a call may, has its effect then, is not answered, and is not shown for a while."""
 
-    seconds: float = 0.6
-    hidden_for: float = 0.4
+    seconds: float = 1.0
+    hidden_for: float = 1.2
     then: ErrorClass | None = None
     shown_at: float = 0.0
     creations: int = 0
@@ -187,7 +187,8 @@ class Late(Forgetful):
         return machines if time.monotonic() >= self.shown_at else []
 
 
-LATE = replace(QUICK, answer=0.6, visibility=0.6)  # as the defaults: a call may take as long as a machine may be hidden
+# A call may take about as long as a machine may be hidden, as with the defaults.
+LATE = replace(QUICK, answer=1.0, visibility=1.4)
 
 
 def test_a_call_whose_effect_came_right_before_its_end_is_not_made_up_for_elsewhere(world: World) -> None:
