@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bridgx.v1 as pb
 import pytest
 from bridgx_server.cli import main
 from bridgx_server.store.models import TABLES, BucketRow, CallRow, FlowRow, LimiterRow
@@ -72,6 +73,18 @@ def test_a_dry_run_tells_everything_and_writes_nothing(world: World) -> None:
     assert json.loads(bridgx(world, "--json").stdout)["machines"] == [
         row for row in report["machines"] if row["finding"] == "orphan"
     ]
+
+
+def test_what_is_applied_is_told_as_done_at_the_command_line(world: World) -> None:
+    cluster = world.expanded(1)
+    (made,) = world.statuses(cluster)
+    known = world.stranger(world.at_the_cloud()[made]["tags"])
+    assert bridgx(world, "--apply").exit_code == 0
+    until(lambda: world.statuses(cluster) == {made: "Running", known: "Running"})
+    (row,) = world.client.list_audit_records(pb.ListAuditRecordsRequest(resource=known))
+    assert (row.caller_kind, row.operation, row.outcome) == ("command line", "reconcile", "success")
+    assert "adopted" in row.detail
+    assert "@" in row.address
 
 
 def test_orphans_are_deleted_when_they_are_named_and_confirmed(world: World) -> None:

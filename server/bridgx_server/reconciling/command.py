@@ -12,6 +12,7 @@ import click
 
 from bridgx_server.cli import parts_of
 from bridgx_server.errors import BridgXError
+from bridgx_server.identities.command import by_command_line
 from bridgx_server.options import open_store, secrets_epilog, settings_of, settings_options
 from bridgx_server.reconciling import comparing
 from bridgx_server.reconciling.comparing import Report, Which
@@ -20,7 +21,7 @@ from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.removal import Fate, delete_orphans
 from bridgx_server.settings import Settings
 from bridgx_server.store import orphans, requests
-from bridgx_server.store.audit import Actor, change
+from bridgx_server.store.audit import Actor, Resource, change
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.scope import EVERYTHING
@@ -81,7 +82,12 @@ def reconcile_command(context: click.Context, /, all_regions: bool, apply: bool,
         return
     place = _place(options)
     which = Which(place.provider, place.account_key, place.region_id, all_regions)
-    report = comparing.compare(_engine(options), which, apply=apply)
+    engine = _engine(options)
+    if apply:
+        with by_command_line("reconcile", engine.store, Resource("account", which.account)):
+            report = comparing.compare(engine, which, apply=True)
+    else:
+        report = comparing.compare(engine, which, apply=False)
     if as_json:
         rows = {"places": list(map(asdict, report.places)), "machines": list(map(asdict, report.machines))}
         click.echo(json.dumps({"applied": apply, **rows}, indent=2))
