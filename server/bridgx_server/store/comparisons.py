@@ -20,6 +20,7 @@ LOST = "lost"
 ADOPTED = "adopted"
 REVIVED = "revived"
 ORPHAN = "orphan"
+KINDS = (MISSING, LOST, ADOPTED, REVIVED, ORPHAN)
 
 KEPT = 30 * 86_400_000  # ms that a finding stays in the list after it was last seen
 
