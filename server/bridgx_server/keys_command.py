@@ -93,7 +93,9 @@ def rotate_keys(batch: int, dry_run: bool, **flags: Any) -> None:
     Everything is opened first, and what was found is said. A run that was cut off is continued by the next. What no key
     opens is named and left as it is; the exit status is then 1.
     """
+    from bridgx_server.identities.command import by_command_line
     from bridgx_server.store import rotation
+    from bridgx_server.store.audit import Resource
 
     with _opened(flags) as (store, keyring):
         found = rotation.check(store, keyring, batch=batch)
@@ -103,7 +105,8 @@ def rotate_keys(batch: int, dry_run: bool, **flags: Any) -> None:
             def tell(so_far: Rotation) -> None:
                 click.echo(f"  {so_far.resealed} sealed", err=True)
 
-            found = rotation.rotate(store, keyring, batch=batch, progress=tell)
+            with by_command_line("keys rotate", store, Resource("key", keyring.ids[0])):
+                found = rotation.rotate(store, keyring, batch=batch, progress=tell)
             click.echo(f"{found.resealed} secrets sealed under {keyring.ids[0]}, {found.current} were; {_rest(found)}")
     for reason in found.unreadable:
         click.echo(f"left as it is: {reason}", err=True)

@@ -21,7 +21,7 @@ from bridgx_server.store import accounts, audit
 from bridgx_server.store.audit import Actor, AuditFilter, Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import TABLES, AuditRow, RequestRow
+from bridgx_server.store.models import TABLES, AuditRow, RequestRow, WatchRow
 from bridgx_server.store.paging import PageOf
 from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
 from bridgx_server.store.secrets import Keyring
@@ -136,6 +136,9 @@ CASES: dict[str, Callable[[World, Tenant], Message]] = {
     "ReconcileService.DeleteOrphans": lambda world, tenant: pb.DeleteOrphansRequest(
         instance_ids=[world.orphan(tenant)]
     ),
+    "ReconcileService.StartComparison": lambda _, tenant: pb.StartComparisonRequest(
+        provider=CLOUD, account=tenant.account_key
+    ),
     "TaskService.CancelTask": _made_task,
     "TaskService.ExpandCluster": lambda _, tenant: pb.ExpandClusterRequest(
         cluster_name=tenant.cluster, task_name="grow", count=1
@@ -148,6 +151,8 @@ CASES: dict[str, Callable[[World, Tenant], Message]] = {
     ),
     "TokenService.RevokeToken": _made_token,
 }
+# Requests that are refused, of what may be asked for without saying anything.
+WRONG: dict[str, Message] = {"ReconcileService.StartComparison": pb.StartComparisonRequest(provider="Nowhere")}
 CHANGES = sorted(name for name, operation in OPERATIONS.items() if operation.changes)
 NAME_TAKEN = ("account_already_exists", "cluster_already_exists", "token_already_exists")  # how a broken rule is read
 ABOUT_NO_ACCOUNT = ("TokenService.CreateToken", "TokenService.RevokeToken")
@@ -225,18 +230,18 @@ def _rows(store: Store) -> dict[str, object]:
 @pytest.mark.parametrize("rpc", CHANGES)
 def test_a_refusal_is_told_with_its_reason(furnished: tuple[World, Tenant], rpc: str) -> None:
     world, _ = furnished
-    empty = methods()[rpc].input_type._concrete_class()
+    wrong = WRONG.get(rpc) or methods()[rpc].input_type._concrete_class()
     for token, caller, reason in (
         ("root-token", "root", "param_invalid"),
         ("viewer-token", "watcher", "permission_denied"),
     ):
         client = world.client(token)
-        assert outcome(client, rpc, empty)[1] == reason
+        assert outcome(client, rpc, wrong)[1] == reason
         row = rows_of(world.root, rpc, caller=caller)[0]
         assert (row.outcome, row.caller) == (reason, caller)
         assert row.message
     before = rows_of(world.root, rpc)
-    assert outcome(world.client("no-token"), rpc, empty)[1] == "token_invalid"
+    assert outcome(world.client("no-token"), rpc, wrong)[1] == "token_invalid"
     assert rows_of(world.root, rpc) == before  # nobody's calls are logged, and cannot fill the audit
 
 
@@ -293,6 +298,33 @@ def test_a_repetition_is_told_as_one(furnished: tuple[World, Tenant]) -> None:
     again, first = rows_of(world.root, "TaskService.ExpandCluster")[:2]
     assert (first.outcome, json.loads(first.detail)["task_id"]) == ("success", task_id)
     assert again.outcome == "unchanged"
+
+
+def test_comparisons_are_told_by_account_and_not_asked_for_untold(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # Without a worker nothing but the call changes when a comparison is due.
+    with world(tmp_path_factory.mktemp("comparisons"), worker=False) as one:
+        tenant = one.tenant(f"demo-{CLOUD}", f"demo-secret-{CLOUD}")
+        tenant.operator.networks.CreateVpc(
+            pb.CreateVpcRequest(provider=CLOUD, region_id=REGION, vpc_name="watched", ak=tenant.account_key)
+        )
+        rpc, request = "ReconcileService.StartComparison", pb.StartComparisonRequest(account=tenant.account_key)
+
+        def due() -> list[int]:
+            with one.store.connection():
+                return [row.reconcile_at for row in WatchRow.select()]
+
+        asked = tenant.operator.reconcile.StartComparison(request)
+        assert (asked.places, due()) == (1, [asked.asked_at.ToMilliseconds()])
+        (row,) = rows_of(tenant.operator, rpc)
+        assert (row.resource_kind, row.resource, row.account) == ("account", tenant.account_key, tenant.account_key)
+        assert json.loads(row.detail) == {"account": tenant.account_key, "regions": [REGION]}
+        before = due()
+        with _audit_full(one.store):
+            assert outcome(tenant.operator, rpc, request)[1] == "internal"
+        assert due() == before
+        elsewhere = pb.StartComparisonRequest(provider=CLOUD, account=tenant.account_key, region_id="nowhere")
+        assert tenant.operator.reconcile.StartComparison(elsewhere).places == 0
+        assert [row.outcome for row in rows_of(tenant.operator, rpc)[:1]] == ["unchanged"]
 
 
 def test_what_was_undone_is_told_too(furnished: tuple[World, Tenant]) -> None:

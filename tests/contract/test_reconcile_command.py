@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bridgx.v1 as pb
 import pytest
 from bridgx_server.cli import main
 from bridgx_server.store.models import TABLES, BucketRow, CallRow, FlowRow, LimiterRow
@@ -74,6 +75,18 @@ def test_a_dry_run_tells_everything_and_writes_nothing(world: World) -> None:
     ]
 
 
+def test_what_is_applied_is_told_as_done_at_the_command_line(world: World) -> None:
+    cluster = world.expanded(1)
+    (made,) = world.statuses(cluster)
+    known = world.stranger(world.at_the_cloud()[made]["tags"])
+    assert bridgx(world, "--apply").exit_code == 0
+    until(lambda: world.statuses(cluster) == {made: "Running", known: "Running"})
+    (row,) = world.client.list_audit_records(pb.ListAuditRecordsRequest(resource=known))
+    assert (row.caller_kind, row.operation, row.outcome) == ("command line", "reconcile", "success")
+    assert "adopted" in row.detail
+    assert "@" in row.address
+
+
 def test_orphans_are_deleted_when_they_are_named_and_confirmed(world: World) -> None:
     orphan, other = world.orphan(), world.orphan()
     assert bridgx(world, "orphans", "list").stdout == "no orphans\n"
@@ -118,6 +131,53 @@ def test_every_region_is_compared_where_that_is_asked_for(world: World) -> None:
     elsewhere = min(regions - {world.region})
     (place,) = json.loads(bridgx(world, "--region", elsewhere, "--json").stdout)["places"]
     assert (place["region"], place["status"]) == (elsewhere, "ok")
+
+
+def test_the_report_tells_what_was_recorded(world: World) -> None:
+    cluster = world.expanded(2)
+    settle()
+    gone, stays = world.statuses(cluster)
+    known = world.stranger(world.at_the_cloud()[stays]["tags"])
+    orphan = world.orphan()
+    world.delete_in_the_console(gone)
+    assert json.loads(bridgx(world, "report", "--json").stdout)["machines"] == []
+    assert bridgx(world, "report").stdout.endswith("\nno machine was found different\n")
+    assert bridgx(world, "--apply").exit_code == 0
+    until(lambda: world.statuses(cluster) == {gone: "Lost", stays: "Running", known: "Running"})
+    report = json.loads(bridgx(world, "report", "--json").stdout)
+    (place,) = report["places"]
+    assert (place["region_id"], place["status"], place["reason"]) == (world.region, "ok", "")
+    assert {name: place[name] for name in ("listed", "missing", "adopted", "revived", "orphans")} == {
+        "listed": 3,
+        "missing": 1,
+        "adopted": 1,
+        "revived": 0,
+        "orphans": 1,
+    }
+    found = {(row["kind"], row["instance_id"]): row["status"] for row in report["machines"]}
+    assert found == {
+        ("missing", gone): "lost",
+        ("lost", gone): "lost",
+        ("adopted", known): "running",
+        ("orphan", orphan): "orphan",
+    }
+    assert found == {(row.kind, row.instance_id): row.status.lower() for row in world.client.list_findings()}
+    table = bridgx(world, "report").stdout
+    assert all(text in table for text in (gone, known, orphan, cluster, "lost", "adopted"))
+    lost = bridgx(world, "report", "--kind", "lost", "--provider", CLOUD, "--account", world.key)
+    assert gone in lost.stdout
+    assert known not in lost.stdout
+    elsewhere = json.loads(bridgx(world, "report", "--provider", "AWSCloud", "--json").stdout)
+    assert elsewhere == {"places": [], "machines": []}
+    assert "nothing is compared yet" in bridgx(world, "report", "--region", "nowhere").stdout
+    assert bridgx(world, "report", "--kind", "strange").exit_code == 2
+    world.control.fault("unavailable", cloud=CLOUD, action="DescribeInstances")
+    assert bridgx(world, "--apply").exit_code == 1
+    failed = bridgx(world, "report")
+    assert failed.exit_code == 0
+    assert f"{CLOUD} {world.key} {world.region}: " in failed.stdout
+    (place,) = json.loads(bridgx(world, "report", "--json").stdout)["places"]
+    assert (place["status"], place["error_class"], place["listed"]) == ("failed", "cloud_unavailable", 3)
 
 
 def test_without_unfinished_requests_there_is_nothing_to_list(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx
@@ -187,6 +188,28 @@ def test_a_cloud_that_is_away_or_throttles_is_told_with_its_words(
     (info,) = [detail for detail in envelope["error"]["details"] if "reason" in detail]
     assert info["metadata"]["vendor_code"] == "AuthFailure"
     assert info["metadata"]["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("said", "as_sentence"),
+    [("5 are left", "5 are left."), ("5 are left.", "5 are left."), ("No!\n", "No!"), ("余额不足。", "余额不足。")],
+)
+def test_the_words_of_a_cloud_and_the_next_step_are_two_sentences(
+    api: Api, control: ControlClient, cluster: dict[str, Any], said: str, as_sentence: str
+) -> None:
+    next_step = "Look the code up in the vendor's reference, or ask the vendor with the request id."
+    unknown = {"code": "SomethingNew.HasHappened", "status": 400, "message": said}
+    control.fault("error", cloud=CLOUD, action="DescribeVpcs", times=1, params=unknown)
+    envelope = api.refused("cluster/create", cluster)
+    assert envelope["error"]["message"] == f"{CLOUD}: {as_sentence} {next_step}"
+    (info,) = [detail for detail in envelope["error"]["details"] if "reason" in detail]
+    assert info["metadata"]["next_step"] == next_step
+    name = api.post("cluster/create", {**cluster, "name": f"told {uuid.uuid4().hex}"})
+    quota = {"code": "InstanceLimitExceeded", "status": 400, "message": said}
+    control.fault("error", cloud=CLOUD, action="RunInstances", params=quota)
+    task = api.ended(api.post("cluster/expand", {"cluster_name": name, "task_name": "x", "count": 1}))
+    control.clear_faults()
+    assert task["reason"].startswith(f"{as_sentence} Raise the quota")
 
 
 def test_a_sold_out_type_a_quota_and_an_unknown_code_are_accounted_for(

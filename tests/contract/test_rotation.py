@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import pytest
 from bridgx_server.providers.base import Charge, Credentials, Disk
-from bridgx_server.store import accounts, clusters, rotation
+from bridgx_server.store import accounts, audit, clusters, rotation
 from bridgx_server.store.accounts import AccountChange
+from bridgx_server.store.audit import AuditFilter, Record
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
 from bridgx_server.store.keys import KeyFile, add_to_file
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import AccountRow
+from bridgx_server.store.paging import PageOf
 from bridgx_server.store.rotation import Rotation
 from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
@@ -129,6 +132,39 @@ def test_everything_is_sealed_anew_and_the_old_key_may_go(house: House) -> None:
     house.forget_key("spring")
     assert house.secrets() == before
     assert house.password() == "Sesame4Tests!"
+
+
+def test_a_rotation_is_told_in_its_own_transactions(house: House) -> None:
+    def told() -> list[Record]:
+        which = AuditFilter(operation="keys rotate")
+        page = audit.page(house.store, EVERYTHING, which, PageOf.asked(1, 50), about_no_account=True)
+        return list(page.rows)
+
+    house.add_key("autumn")
+    house.bridgx("rotate", "--dry-run")
+    assert told() == []
+    _rename(house.store, "audit", "elsewhere")
+    house.bridgx("rotate", expected=1)
+    _rename(house.store, "elsewhere", "audit")
+    assert rotation.counts(house.store) == {"spring": ACCOUNTS + 1}  # what cannot be told does not happen
+    house.bridgx("rotate", "--batch", "40")
+    rows = told()
+    assert {(row.actor_kind, row.resource_kind, row.resource, row.outcome) for row in rows} == {
+        ("command line", "key", "autumn", "success")
+    }
+    assert all(row.address for row in rows)
+    assert [json.loads(row.detail_json) for row in reversed(rows)] == [
+        {"from": "spring", "of": "accounts", "secrets": 40},
+        {"from": "spring", "of": "accounts", "secrets": ACCOUNTS - 40},
+        {"from": "spring", "of": "clusters", "secrets": 1},
+    ]
+    house.bridgx("rotate")
+    assert told() == rows
+
+
+def _rename(store: Store, table: str, name: str) -> None:
+    with store.connection():
+        store.database.execute_sql(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 def test_what_no_key_opens_is_named_and_left(house: House) -> None:

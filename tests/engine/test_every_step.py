@@ -86,6 +86,7 @@ NEEDLESS = {
     "scaling.tasks.submit_shrink#1",
     "scaling.tasks.cancel#1",
     "scaling.choice.protect#1",
+    "store.comparisons._ask#1",
     # They only read, at the cloud or here.
     "scaling.tasks.describe#1",
     "scaling.plans.Planner.expand#1",

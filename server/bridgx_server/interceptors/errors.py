@@ -102,7 +102,7 @@ def _of_provider(error: ProviderError) -> status_pb2.Status:
     if error.kind is ErrorClass.INVALID_PARAMETER and error.field:
         details.append(_bad_request([(error.field, error.message)]))
     where = f"{error.provider}: " if error.provider else ""
-    text = f"{where}{error.message} {error.traits.next_step}"
+    text = f"{where}{error.told}"
     return _status(reason, text, metadata, *details, wait=error.retry_after)
 
 

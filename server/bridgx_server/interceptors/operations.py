@@ -72,7 +72,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "ReconcileService.ListFindings": reads(VIEWER),
     "ReconcileService.ListOrphans": reads(VIEWER),
     "ReconcileService.ListUnfinishedNetworks": reads(VIEWER),
-    "ReconcileService.StartComparison": reads(OPERATOR),
+    "ReconcileService.StartComparison": changes(OPERATOR, "account", "account"),
     "TaskService.CancelTask": changes(OPERATOR, "task", "task_id"),
     "TaskService.ExpandCluster": changes(OPERATOR, "cluster", "cluster_name"),
     "TaskService.GetTask": reads(VIEWER),

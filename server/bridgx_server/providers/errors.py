@@ -80,9 +80,12 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
         "The cloud gave no answer: what was asked may have happened. It is looked up before any repetition.",
     ),
     ErrorClass.UNKNOWN: ClassTraits(
-        Retry.NEVER, "The cloud answered with a code that is not known here; its own words follow."
+        Retry.NEVER, "Look the code up in the vendor's reference, or ask the vendor with the request id."
     ),
 }
+
+
+END_MARKS = (".", "!", "?", "…", "。", "！", "？")  # of a sentence, also in Chinese
 
 
 class ProviderError(Exception):
@@ -120,6 +123,13 @@ class ProviderError(Exception):
     def traits(self) -> ClassTraits:
         """Whether to retry, how, and what the user can do next."""
         return TRAITS[self.kind]
+
+    @property
+    def told(self) -> str:
+        """What a user reads: the message as a sentence, and the next step."""
+        message = self.message.rstrip()
+        stop = "" if message.endswith(END_MARKS) or not message else "."
+        return f"{message}{stop} {self.traits.next_step}".lstrip()
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.provider, self.operation) if part)

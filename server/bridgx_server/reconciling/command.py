@@ -12,6 +12,7 @@ import click
 
 from bridgx_server.cli import parts_of
 from bridgx_server.errors import BridgXError
+from bridgx_server.identities.command import by_command_line
 from bridgx_server.options import open_store, secrets_epilog, settings_of, settings_options
 from bridgx_server.reconciling import comparing
 from bridgx_server.reconciling.comparing import Report, Which
@@ -19,8 +20,9 @@ from bridgx_server.reconciling.tables import moment, table
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.removal import Fate, delete_orphans
 from bridgx_server.settings import Settings
-from bridgx_server.store import orphans, requests
-from bridgx_server.store.audit import Actor, change
+from bridgx_server.store import comparisons, orphans, requests
+from bridgx_server.store.audit import Actor, Resource, change
+from bridgx_server.store.comparisons import Comparison, Finding, PlaceFilter
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.scope import EVERYTHING
@@ -40,6 +42,8 @@ OURS = (
     "endpoint_awscloud",
 )
 PAGE = 50
+PLACE = ("cloud", "account", "region")
+COUNTS = ("listed", "missing", "adopted", "revived", "orphans")
 
 Row = TypeVar("Row")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -81,7 +85,12 @@ def reconcile_command(context: click.Context, /, all_regions: bool, apply: bool,
         return
     place = _place(options)
     which = Which(place.provider, place.account_key, place.region_id, all_regions)
-    report = comparing.compare(_engine(options), which, apply=apply)
+    engine = _engine(options)
+    if apply:
+        with by_command_line("reconcile", engine.store, Resource("account", which.account)):
+            report = comparing.compare(engine, which, apply=True)
+    else:
+        report = comparing.compare(engine, which, apply=False)
     if as_json:
         rows = {"places": list(map(asdict, report.places)), "machines": list(map(asdict, report.machines))}
         click.echo(json.dumps({"applied": apply, **rows}, indent=2))
@@ -89,6 +98,40 @@ def reconcile_command(context: click.Context, /, all_regions: bool, apply: bool,
         _print(report, apply)
     if not report.complete:
         context.exit(1)
+
+
+@reconcile_command.command("report")
+@click.option("--kind", type=click.Choice(comparisons.KINDS), default=None, help="Only machines that were found so.")
+@_as_json
+@_common
+@click.pass_context
+def report_command(context: click.Context, /, kind: str | None, as_json: bool, **options: Any) -> None:
+    """Prints what was recorded: the last comparison of every place, and the machines of the last 30 days, newest first.
+
+    Workers record it, and `bridgx reconcile --apply`. No cloud is asked. Lost machines are told here alone, since they are no
+    difference any more. The counts are of the last comparison that worked.
+    """
+    options = _merged(context, options)
+    store, place = open_store(_settings(options).database_url), _place(options)
+    which = PlaceFilter(place.provider, place.account_key, place.region_id)
+    places = list(_all(lambda wanted: comparisons.page(store, EVERYTHING, which, wanted)))
+    machines = list(_all(lambda wanted: comparisons.page_findings(store, EVERYTHING, kind or "", which, wanted)))
+    if as_json:
+        rows = {"places": list(map(_comparison_json, places)), "machines": list(map(_finding_json, machines))}
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if places:
+        click.echo(table((*PLACE, "last", "worked", "status", *COUNTS), list(map(_comparison_line, places))))
+    else:
+        click.echo("nothing is compared yet")
+    for row in places:
+        if row.reason:
+            click.echo(f"\n{row.provider} {row.account_key} {row.region_id}: {row.reason}")
+    if machines:
+        head = ("finding", "instance", *PLACE, "cluster", "first", "last", "now", "why")
+        click.echo(f"\n{table(head, list(map(_finding_line, machines)))}")
+    else:
+        click.echo("\nno machine was found different")
 
 
 @reconcile_command.group("orphans")
@@ -220,6 +263,28 @@ def _print(report: Report, apply: bool) -> None:
         click.echo(f"orphans cost money: {first}delete by id with `bridgx reconcile orphans delete ID …`")
 
 
+def _comparison_line(row: Comparison) -> list[str]:
+    times = (moment(row.started_at), moment(row.succeeded_at))
+    counts = [str(getattr(row.counts, name)) if row.succeeded_at else "?" for name in COUNTS]
+    return [row.provider, row.account_key, row.region_id, *times, row.status, *counts]
+
+
+def _comparison_json(row: Comparison) -> dict[str, Any]:
+    values = _timed(row, "due_at", "started_at", "finished_at", "succeeded_at")
+    counts = values.pop("counts")
+    return {**values, **counts, "status": row.status}
+
+
+def _finding_line(row: Finding) -> list[str]:
+    times = (moment(row.first_seen_at), moment(row.seen_at))
+    place = (row.provider, row.account_key, row.region_id)
+    return [row.kind, row.instance_id, *place, row.cluster_name or "-", *times, row.status, row.reason or "-"]
+
+
+def _finding_json(row: Finding) -> dict[str, Any]:
+    return _timed(row, "first_seen_at", "seen_at")
+
+
 def _orphan_line(row: Orphan) -> list[str]:
     asked = f"asked {moment(row.delete_asked_at)} by {row.delete_asked_by}" if row.delete_asked_at else "-"
     return [
@@ -237,8 +302,13 @@ def _orphan_line(row: Orphan) -> list[str]:
 
 
 def _orphan_json(row: Orphan) -> dict[str, Any]:
+    return _timed(row, "started_at", "first_seen_at", "seen_at", "delete_asked_at")
+
+
+def _timed(row: Comparison | Finding | Orphan, *times: str) -> dict[str, Any]:
+    """A row for programs: its times as RFC 3339, null where there is none, and without our own numbers."""
     values = asdict(row)
-    for name in ("started_at", "first_seen_at", "seen_at", "delete_asked_at"):
+    for name in times:
         values[name] = moment(values[name]) if values[name] else None
     return {key: value for key, value in values.items() if key not in ("id", "account_id")}
 

@@ -86,7 +86,7 @@ def compare(engine: Engine, which: Which, *, apply: bool) -> Report:
                 _applied(engine, account.id, region) if apply else reconcile.compare(engine, account.id, region)
             )
         except ProviderError as error:
-            report.places.append(_failed(account, region, f"{error.message} {error.traits.next_step}"))
+            report.places.append(_failed(account, region, error.told))
             continue
         except TimeoutError as error:
             report.places.append(_failed(account, region, str(error)))
@@ -122,7 +122,7 @@ def _places(engine: Engine, which: Which, report: Report) -> Iterator[tuple[Acco
             try:
                 regions |= {region.region_id for region in engine.clouds.provider(account.id).list_regions()}
             except ProviderError as error:
-                report.places.append(_failed(account, "*", f"{error.message} {error.traits.next_step}"))
+                report.places.append(_failed(account, "*", error.told))
         for region in sorted(regions):
             yield account, region
 

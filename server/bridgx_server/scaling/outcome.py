@@ -41,7 +41,7 @@ def failure_of(error: ProviderError) -> dict[str, object]:
     """The columns of a chunk that say why the cloud refused, and what the user can do next."""
     return {
         "error_class": REASONS[error.kind],
-        "reason": f"{error.message} {error.traits.next_step}"[:LONGEST_REASON],
+        "reason": error.told[:LONGEST_REASON],
         "vendor_code": error.vendor_code[:128],
         "vendor_request_id": error.request_id[:128],
     }

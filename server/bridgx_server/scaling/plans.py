@@ -215,8 +215,7 @@ class Planner:
             return said(ACCEPTED if provider.dry_run_machines(order) else NOT_OFFERED)
         except ProviderError as error:
             verdict = UNANSWERED if error.kind in PASSING else REFUSED
-            text = f"{error.message} {error.traits.next_step}"
-            return said(verdict, outcome.REASONS[error.kind], text, error.vendor_code)
+            return said(verdict, outcome.REASONS[error.kind], error.told, error.vendor_code)
 
 
 def _refusals(check: Callable[[], object], about: str) -> list[Refusal]:

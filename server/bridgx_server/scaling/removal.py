@@ -75,7 +75,7 @@ def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[
         provider = engine.clouds.provider(account_id)
         sorted_out, condemned, leftover = _look(engine, provider, account_id, region_id, named)
     except ProviderError as error:
-        return [_removal(orphan, Fate.FAILED, f"it could not be looked up: {_told(error)}") for orphan in named]
+        return [_removal(orphan, Fate.FAILED, f"it could not be looked up: {error.told}") for orphan in named]
     gone = [orphan.id for orphan, removal in sorted_out if removal.fate is Fate.GONE]
     if gone:
         orphans.forget(engine.store, gone)
@@ -151,8 +151,8 @@ def _delete(
     try:
         provider.delete_machines(region_id, [orphan.instance_id for orphan in batch])
     except ProviderError as error:
-        orphans.delete_refused(engine.store, ids, _told(error))
-        return [_removal(orphan, Fate.FAILED, _told(error)) for orphan in batch]
+        orphans.delete_refused(engine.store, ids, error.told)
+        return [_removal(orphan, Fate.FAILED, error.told) for orphan in batch]
     log.warning(
         "orphans deleted",
         account_id=account_id,
@@ -165,7 +165,3 @@ def _delete(
 
 def _removal(orphan: Orphan, fate: Fate, detail: str) -> Removal:
     return Removal(orphan.instance_id, fate, orphan.account_key, orphan.region_id, detail)
-
-
-def _told(error: ProviderError) -> str:
-    return f"{error.message} {error.traits.next_step}"

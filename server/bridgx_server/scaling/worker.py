@@ -178,7 +178,7 @@ class Worker:
             log.warning("account not usable", task_id=task.id, error_class=error.kind.value, code=error.vendor_code)
             if error.traits.retry is Retry.NEVER and abandon(self._engine, task, lease, error):
                 return
-            self._postpone(task, lease, outcome.REASONS[error.kind], f"{error.message} {error.traits.next_step}")
+            self._postpone(task, lease, outcome.REASONS[error.kind], error.told)
         except (LeaseLost, *DATABASE_FAILURES):
             raise
         except Exception:

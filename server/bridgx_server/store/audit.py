@@ -128,7 +128,13 @@ def changed(
 def changed_by_worker(
     store: Store, owner: str, operation: str, resource: Resource, detail: Mapping[str, object]
 ) -> None:
-    """Tells what a worker has changed that nobody asked for, inside the transaction that changes it."""
+    """Tells what a worker has changed that nobody asked for, inside the transaction that changes it.
+
+    Where a person does a worker's work, as with `bridgx reconcile --apply`, it is told as that call's.
+    """
+    if _under_way.get() is not None:
+        changed(store, resource, detail=detail)
+        return
     with change(Actor(f"worker {owner}", "worker"), operation):
         changed(store, resource, detail=detail)
 
@@ -221,7 +227,7 @@ _NAMED_BY: tuple[tuple[str, Any, Any], ...] = (
 
 def _account_of(scope: Scope, request: Mapping[str, object]) -> AccountRow | None:
     query: Any = scope.narrowed(AccountRow.select(), AccountRow.id)
-    access_key = request.get("account_key") or request.get("ak")
+    access_key = request.get("account_key") or request.get("ak") or request.get("account")
     if access_key:
         found: AccountRow | None = query.where(
             (AccountRow.provider == request.get("provider", "")) & (AccountRow.access_key == str(access_key))

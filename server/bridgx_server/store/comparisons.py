@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import JOIN
 
-from bridgx_server.store import watches
+from bridgx_server.store import audit, watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ComparisonRow, FindingRow, InstanceRow, OrphanRow, WatchRow
 from bridgx_server.store.paging import Page, PageOf
@@ -20,6 +20,7 @@ LOST = "lost"
 ADOPTED = "adopted"
 REVIVED = "revived"
 ORPHAN = "orphan"
+KINDS = (MISSING, LOST, ADOPTED, REVIVED, ORPHAN)
 
 KEPT = 30 * 86_400_000  # ms that a finding stays in the list after it was last seen
 
@@ -210,7 +211,19 @@ def ask(store: Store, scope: Scope, which: PlaceFilter) -> tuple[int, int]:
     query = _placed(query, which, AccountRow.provider, AccountRow.access_key, WatchRow.region_id)
     with store.connection():
         places = [(int(account_id), str(region_id)) for account_id, region_id in query.tuples()]
-    return len(places), watches.ask(store, places) if places else 0
+    return len(places), _ask(store, places) if places else 0
+
+
+@made_again
+def _ask(store: Store, places: Sequence[tuple[int, str]]) -> int:
+    with store.transaction():
+        now = store.now()
+        watches.ask_at(places, now)
+        for account_id in sorted({account_id for account_id, _ in places}):
+            resource = audit.of_account("account", _account(account_id)[1], account_id)
+            regions = sorted(region_id for of, region_id in places if of == account_id)
+            audit.changed(store, resource, detail={"regions": regions})
+    return now
 
 
 def page_findings(store: Store, scope: Scope, kind: str, which: PlaceFilter, wanted: PageOf) -> Page[Finding]:

@@ -1,7 +1,8 @@
 """Seals every secret anew under the newest key, while servers run.
 
 A row is read, opened, sealed, and written only if it still holds what was read: a secret that is changed meanwhile stays
-as it was changed. So a rotation may be cut off, repeated, and run side by side with another.
+as it was changed. So a rotation may be cut off, repeated, and run side by side with another. Each of its transactions tells the
+audit itself what it has sealed anew: a row at the end would be missing after a run that was cut off.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgx_server.store import accounts, clusters
+from bridgx_server.store import accounts, audit, clusters
+from bridgx_server.store.audit import Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.secrets import Keyring, SealedColumn, SecretUnreadable, sealed_with
 
@@ -74,14 +76,19 @@ def _reseal(store: Store, keyring: Keyring, column: SealedColumn, rows: Sequence
         opened = [(row, _open(keyring, row, found)) for row in rows]
         sealed = {row: keyring.seal(secret, row.name) for row, secret in opened if secret is not None}
         changed = []
+        exchanged: Counter[tuple[str, str]] = Counter()
         with store.transaction():
             for row, text in sealed.items():
                 unchanged = (column.table.id == row.id) & (column.column == row.sealed)
                 if column.table.update({column.column: text}).where(unchanged).execute():
                     found.resealed += 1
+                    exchanged[keyring.name_of(sealed_with(row.sealed)), sealed_with(text)] += 1
                 else:
                     found.stale -= 1
                     changed.append(row.id)
+            for (old, new), count in exchanged.items():
+                detail = {"from": old, "secrets": count, "of": column.table._meta.table_name}
+                audit.changed(store, Resource("key", new), detail=detail)
         # Changed by someone else meanwhile, or gone.
         rows = _read(store, column, column.table.id.in_(changed), len(changed)) if changed else []
 

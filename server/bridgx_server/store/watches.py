@@ -70,11 +70,16 @@ def ask(store: Store, which: Sequence[tuple[int, str]]) -> int:
     """
     with store.transaction():
         now = store.now()
-        for account_id, region_id in which:
-            WatchRow.update(reconcile_at=now).where(
-                (WatchRow.account_id == account_id) & (WatchRow.region_id == region_id)
-            ).execute()
+        ask_at(which, now)
     return now
+
+
+def ask_at(which: Sequence[tuple[int, str]], now: int) -> None:
+    """The same as of a moment, inside the caller's transaction."""
+    for account_id, region_id in which:
+        WatchRow.update(reconcile_at=now).where(
+            (WatchRow.account_id == account_id) & (WatchRow.region_id == region_id)
+        ).execute()
 
 
 def forget_account(account_id: int) -> None:

@@ -59,8 +59,10 @@ class TokenServiceServicer:
     """
 
     def CreateToken(self, request, context):
-        """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since the answer could not be
-        given again: if it was lost, revoke the token and make a new one.
+        """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since a hash gives no answer a
+        second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
+        and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
+        second token either: it is refused with token_already_exists.
         Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
         is not registered; permission_denied for all_accounts from an admin of some.
         """

@@ -36,8 +36,10 @@ class TokenServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TokenServiceAsyncStub: ...
     CreateToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.CreateTokenRequest, _token_service_pb2.CreateTokenResponse]
-    """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since the answer could not be
-    given again: if it was lost, revoke the token and make a new one.
+    """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since a hash gives no answer a
+    second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
+    and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
+    second token either: it is refused with token_already_exists.
     Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
     is not registered; permission_denied for all_accounts from an admin of some.
     """
@@ -59,8 +61,10 @@ class TokenServiceAsyncStub(TokenServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.CreateTokenRequest, _token_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
-    """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since the answer could not be
-    given again: if it was lost, revoke the token and make a new one.
+    """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since a hash gives no answer a
+    second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
+    and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
+    second token either: it is refused with token_already_exists.
     Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
     is not registered; permission_denied for all_accounts from an admin of some.
     """
@@ -85,8 +89,10 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _token_service_pb2.CreateTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_token_service_pb2.CreateTokenResponse, _abc.Awaitable[_token_service_pb2.CreateTokenResponse]]:
-        """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since the answer could not be
-        given again: if it was lost, revoke the token and make a new one.
+        """Makes a token and returns it, this once: what is kept is a hash. There is no request_id, since a hash gives no answer a
+        second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
+        and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
+        second token either: it is refused with token_already_exists.
         Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
         is not registered; permission_denied for all_accounts from an admin of some.
         """
