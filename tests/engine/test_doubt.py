@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from bridgx_server.errors import InvalidFields
 from bridgx_server.providers.base import Limits, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, reconcile
+from bridgx_server.scaling import faultpoints, reconcile, shrink, tend
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.assembly import make_engine
+from bridgx_server.scaling.engine import Engine
+from bridgx_server.store import tasks as queue
 from bridgx_server.store import watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
@@ -21,6 +24,7 @@ from bridgx_server.store.models import InstanceRow
 from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
+from engine.steps import TellingStore
 
 
 @dataclass
@@ -183,6 +187,133 @@ def test_machines_whose_deletion_has_begun_are_not_given_back_when_the_rest_is_r
     assert task.error_class == "param_invalid"
     assert world.inventory("running") == set()
     assert set(cloud.alive()) == {kept}
+
+
+def look(world: World, engine: Engine) -> bool:
+    """One round over the machines that are due, without a worker."""
+    with world.store.connection():
+        found = watches.claim_place(world.store, 1, "region-1", "test", 10_000)
+    if found is not None:
+        watch, lease = found
+        tend.run(engine, watch, lease)
+    return True
+
+
+def lose(world: World, engine: Engine, cloud: FakeCloud, key: str) -> None:
+    """The cloud leaves a running machine out of all its answers until it counts as lost."""
+    cloud.hidden.add(key)
+    wait_for(lambda: compare(world, engine) is not None and key in world.inventory("lost"))
+
+
+def come_back(world: World, engine: Engine, cloud: FakeCloud, key: str) -> None:
+    """The cloud shows it again, and a comparison sees that."""
+    cloud.hidden.discard(key)
+    wait_for(lambda: compare(world, engine) is not None and key not in world.inventory("lost"))
+
+
+def lost_before_its_shrink(world: World, reach: Callable[[str], None] = lambda point: None) -> tuple[Engine, int, int]:
+    """Two machines, of which a shrink names the first; it is lost while an expand that does not end keeps the shrink waiting."""
+    plain = make_engine(world.store, world, world, world.settings)
+    engine = make_engine(world.store, world, world, world.settings, reach=reach)
+    world.engine = lambda: engine  # type: ignore[method-assign]
+    world.start_worker()
+    world.ended(world.expand(2))
+    world.cloud.boots = lambda index: False
+    before = world.expand(1)
+    wait_for(lambda: len(world.inventory("pending")) == 1)
+    shrink = world.shrink(ips=("10.0.0.1",))
+    lose(world, plain, world.cloud, "i-00000")
+    return plain, before, shrink
+
+
+def boot(world: World) -> None:
+    world.cloud.boots = lambda index: True
+    for row in world.cloud.alive().values():
+        row["state"] = MachineState.RUNNING
+
+
+def test_a_machine_that_comes_back_when_its_shrink_has_counted_it_as_gone_is_deleted(world: World) -> None:
+    plain, before, shrink = lost_before_its_shrink(world)
+    boot(world)
+    world.ended(before)
+    task = world.ended(shrink)
+    assert (task.status, task.deleted) == ("SUCCESS", 1)
+    come_back(world, plain, world.cloud, "i-00000")
+    assert "i-00000" not in world.inventory("running")
+    wait_for(lambda: "i-00000" in world.inventory("deleted"))
+    assert "i-00000" not in world.cloud.alive()
+
+
+@pytest.mark.parametrize(
+    "point",
+    [faultpoints.SHRINK_PLANNED, faultpoints.SHRINK_BEFORE_SENT, faultpoints.SHRINK_SENT, faultpoints.SHRINK_ACCEPTED],
+)
+def test_a_machine_that_comes_back_while_its_shrink_is_under_way_is_deleted_by_it(world: World, point: str) -> None:
+    back = []
+
+    def reach(reached: str) -> None:
+        if reached == point and not back:
+            back.append(reached)
+            come_back(world, plain, world.cloud, "i-00000")
+
+    plain, before, shrink = lost_before_its_shrink(world, reach)
+    boot(world)
+    world.ended(before)
+    task = world.ended(shrink)
+    assert back == [point]
+    assert (task.status, task.deleted) == ("SUCCESS", 1)
+    wait_for(lambda: "i-00000" in world.inventory("deleted"))
+    assert set(world.cloud.alive()) == world.inventory("running") == {"i-00001", "i-00002"}
+
+
+def test_a_machine_that_comes_back_after_its_shrink_was_canceled_can_be_shrunk_again(world: World) -> None:
+    plain, before, shrink = lost_before_its_shrink(world)
+    assert api.cancel(world.store, EVERYTHING, shrink, "keep") == "CANCELED"
+    boot(world)
+    world.ended(before)
+    come_back(world, plain, world.cloud, "i-00000")
+    assert "i-00000" in world.inventory("running")
+    assert world.ended(world.shrink(ips=("10.0.0.1",))).deleted == 1
+    assert "i-00000" not in world.cloud.alive()
+
+
+def test_a_machine_that_comes_back_in_the_moment_in_which_its_shrink_asks_is_deleted(server_database_url: str) -> None:
+    asking: list[threading.Thread] = []
+
+    def reach(step: str) -> None:
+        if step == "before:scaling.reconcile.reconcile#1" and not cloud.hidden:
+            asking.append(threading.Thread(target=ask))
+            asking[0].start()
+            asking[0].join(1.0)  # it waits until the comparison is written, or has been quicker
+
+    def ask() -> None:
+        claimed = queue.claim(store, "test", 10_000)
+        assert claimed is not None
+        shrink.advance(engine, *claimed)
+        queue.release(store, claimed[1], store.now())
+
+    cloud = FakeCloud()
+    store, telling = Store(server_database_url), TellingStore(server_database_url, reach)
+    migrate(store)
+    world = World(store, cloud, replace(QUICK))
+    world.add_cluster("web")
+    engine = make_engine(store, world, world, world.settings)
+    worker = world.start_worker()
+    world.ended(world.expand(2))
+    worker.stop()
+    cloud.hidden = {"i-00000"}
+    shrink_id = world.shrink(ips=("10.0.0.1",))
+    wait_for(lambda: compare(world, engine) is not None and look(world, engine) and bool(world.inventory("lost")))
+    cloud.hidden.clear()
+    compare(world, make_engine(telling, world, world, world.settings))
+    asking[0].join()
+    worker = world.start_worker()
+    assert world.ended(shrink_id).deleted == 1
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
+    assert set(cloud.alive()) == {"i-00001"}
+    worker.stop()
+    store.close()
+    telling.close()
 
 
 def test_a_machine_that_one_shrink_names_while_another_chooses_goes_to_one_of_them(server_database_url: str) -> None:

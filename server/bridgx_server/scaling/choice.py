@@ -122,10 +122,11 @@ def _to_protect(
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
     """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
     machines = [machine.id for machine in instances.of_delete_chunk(store, chunk.id)]
-    for status in (instances.DELETING, instances.RUNNING):
-        instances.change_many(
-            machines, if_status=status, status=instances.RUNNING, deleting_at=0, delete_chunk_id=None, delete_sent_at=0
-        )
+    instances.change_many(
+        machines, if_status=instances.DELETING, status=instances.RUNNING, deleting_at=0, delete_sent_at=0
+    )
+    # One that is lost too: it may come back, and must then be free for another shrink.
+    instances.choose_no_more(machines)
     chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)
 
 

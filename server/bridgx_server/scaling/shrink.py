@@ -16,6 +16,7 @@ from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.turns import wait_for_turn
 from bridgx_server.store import chunks, clusters, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts
+from bridgx_server.store.instances import Tended
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
 
@@ -78,9 +79,7 @@ def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None
             victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
             chosen = [machine.id for machine in victims]
             _plan(engine, task, template, chosen, batch, now)
-        instances.change_many(
-            chosen, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
-        )
+        _mark(chosen, now)
     engine.reach(faultpoints.SHRINK_PLANNED)
 
 
@@ -89,6 +88,13 @@ def _plan(engine: Engine, task: Task, template: Template, chosen: Sequence[int],
     ids = chunks.plan(engine.store, task.id, tasks.SHRINK, [len(part) for part in parts], template.placements[0], now)
     for chunk_id, part in zip(ids, parts, strict=True):
         instances.change_many(part, if_status=instances.RUNNING, delete_chunk_id=chunk_id)
+
+
+def _mark(machines: Sequence[int], now: int) -> None:
+    """The running ones are to be deleted by the shrink alone, until it has asked for that: nobody else looks at them."""
+    instances.change_many(
+        machines, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
+    )
 
 
 def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
@@ -102,15 +108,11 @@ def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
 
 def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> None:
     provider = engine.clouds.provider(template.account_id)
-    machines = [
-        machine for machine in instances.of_delete_chunk(engine.store, chunk.id) if machine.status == instances.DELETING
-    ]
+    number = len(_to_delete(engine, chunk))
     asked = 0
     turn = contextlib.ExitStack()
     try:
-        turn.enter_context(
-            engine.turn(lease, f"task-{chunk.task_id}", template, provider.limits.delete_api, len(machines))
-        )
+        turn.enter_context(engine.turn(lease, f"task-{chunk.task_id}", template, provider.limits.delete_api, number))
     except ProviderError as error:
         wait_for_turn(engine, lease, chunk, error)
         return
@@ -118,7 +120,9 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
         engine.reach(faultpoints.SHRINK_BEFORE_SENT)
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            marked = chunks.mark_sent(chunk, engine.now())
+            now = engine.now()
+            marked = chunks.mark_sent(chunk, now)
+            machines = _take(engine, chunk, now) if marked else []
         engine.reach(faultpoints.SHRINK_SENT)
         if not marked:
             return
@@ -144,6 +148,19 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
             tend_at=now,
         )
     engine.reach(faultpoints.SHRINK_ACCEPTED)
+
+
+def _to_delete(engine: Engine, chunk: Chunk) -> list[Tended]:
+    chosen = instances.of_delete_chunk(engine.store, chunk.id)
+    return [machine for machine in chosen if machine.status == instances.DELETING]
+
+
+def _take(engine: Engine, chunk: Chunk, now: int) -> list[Tended]:
+    """The machines that a chunk deletes, those too that were counted as lost when the shrink began and run again."""
+    chosen = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+    instances.lock(engine.store, chosen)
+    _mark(chosen, now)
+    return _to_delete(engine, chunk)
 
 
 def _refused(
