@@ -316,6 +316,72 @@ def test_a_machine_that_comes_back_in_the_moment_in_which_its_shrink_asks_is_del
     telling.close()
 
 
+class Enough(Exception):
+    """A step is to go no further."""
+
+
+def test_a_machine_that_a_shrink_marks_while_it_is_asked_about_can_still_be_given_back(world: World) -> None:
+    worker = world.start_worker()
+    world.ended(world.expand(1))
+    worker.stop()
+    with world.store.connection():  # the cloud has not told its address yet
+        InstanceRow.update(ip_inner="", tend_at=world.store.now()).execute()
+    shrink_id = world.shrink(count=1)
+
+    def stop(point: str) -> None:
+        if point == faultpoints.SHRINK_PLANNED:
+            raise Enough
+
+    def reach(point: str) -> None:
+        if point == faultpoints.TEND_DESCRIBED:
+            claimed = queue.claim(world.store, "test", 10_000)
+            assert claimed is not None
+            with pytest.raises(Enough):
+                shrink.advance(make_engine(world.store, world, world, world.settings, reach=stop), *claimed)
+            queue.release(world.store, claimed[1], world.store.now())
+
+    look(world, make_engine(world.store, world, world, world.settings, reach=reach))
+    assert world.inventory("deleting") == {"i-00000"}
+    assert set(world.cloud.alive()) == {"i-00000"}
+    api.cancel(world.store, EVERYTHING, shrink_id, "keep")
+    world.start_worker()
+    assert world.ended(shrink_id).status == "CANCELED"
+    assert world.inventory("running") == set(world.cloud.alive()) == {"i-00000"}
+    wait_for(lambda: compare(world, make_engine(world.store, world, world, world.settings)) is not None)
+    with world.store.connection():
+        wait_for(lambda: InstanceRow.get().ip_inner == "10.0.0.1")
+
+
+@pytest.mark.parametrize("how", [{"count": 2}, {"ips": ("10.0.0.1", "10.0.0.2")}])
+def test_a_shrink_that_is_canceled_before_it_begins_marks_no_machine(world: World, how: dict[str, Any]) -> None:
+    marked = []
+    template = world.template
+
+    def reach(point: str) -> None:
+        if point == faultpoints.SHRINK_PLANNED:
+            marked.append(world.inventory("deleting"))
+
+    def canceled(cluster_id: int) -> object:
+        if queued:  # it has been claimed, and has not begun
+            api.cancel(world.store, EVERYTHING, queued.pop(), "keep")
+        return template(cluster_id)
+
+    queued: list[int] = []
+    worker = world.start_worker()
+    world.ended(world.expand(3))
+    worker.stop()
+    world.template = canceled  # type: ignore[method-assign,assignment]
+    shrink_id = world.shrink(**how)
+    queued.append(shrink_id)
+    world.engine = lambda: make_engine(world.store, world, world, world.settings, reach=reach)  # type: ignore[method-assign]
+    world.start_worker()
+    task = world.ended(shrink_id)
+    assert (task.status, task.deleted, marked) == ("CANCELED", 0, [set()])
+    assert len(world.inventory("running")) == len(world.cloud.alive()) == 3
+    with world.store.connection():
+        assert not InstanceRow.select().where(InstanceRow.delete_chunk_id.is_null(False)).count()
+
+
 def test_a_machine_that_one_shrink_names_while_another_chooses_goes_to_one_of_them(server_database_url: str) -> None:
     store = Store(server_database_url)
     migrate(store)

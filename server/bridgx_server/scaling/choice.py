@@ -121,10 +121,14 @@ def _to_protect(
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
     """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
-    machines = [machine.id for machine in instances.of_delete_chunk(store, chunk.id)]
+    chosen = instances.of_delete_chunk(store, chunk.id)
+    machines = [machine.id for machine in chosen]
     instances.change_many(
         machines, if_status=instances.DELETING, status=instances.RUNNING, deleting_at=0, delete_sent_at=0
     )
+    # Nobody has looked at them meanwhile, and these have still to be asked for their addresses.
+    unknown = [machine.id for machine in chosen if not machine.ip_inner]
+    instances.change_many(unknown, if_status=instances.RUNNING, tend_at=now)
     # One that is lost too: it may come back, and must then be free for another shrink.
     instances.choose_no_more(machines)
     chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)

@@ -38,7 +38,7 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     """
     template = engine.templates.template(task.cluster_id)
     if task.status == "INIT":
-        _begin(engine, task, lease, template)
+        task = _begin(engine, task, lease, template)
     if task.cancel:
         _spare_unsent(engine, task, lease)
     now = engine.now()
@@ -58,8 +58,11 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     return None
 
 
-def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
-    """Chooses the victims, unless they were named, and marks them all, in one transaction."""
+def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> Task:
+    """Chooses the victims, unless they were named, and marks them all, in one transaction; none if it has been canceled.
+
+    Returns the task as it is then.
+    """
     batch = engine.clouds.provider(task.account_id).limits.delete_batch
     watches.ensure(
         engine.store, template.account_id, template.region_id, engine.now() + int(engine.settings.reconcile * 1000)
@@ -67,20 +70,24 @@ def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None
     with engine.store.transaction():
         now = engine.now()
         tasks.update(engine.store, lease, status="RUNNING", phase="DELETING", started_at=task.started_at or now)
-        clusters.lock(engine.store, task.cluster_id)  # machines are named for another shrink under the same lock
-        chosen: list[int] = []
-        named = chunks.of_task(engine.store, task.id)
-        if named:
-            for chunk in named:
-                chosen.extend(machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id))
-        else:
-            clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
-            candidates = instances.removable(engine.store, task.cluster_id)
-            victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
-            chosen = [machine.id for machine in victims]
-            _plan(engine, task, template, chosen, batch, now)
-        _mark(chosen, now)
+        task = tasks.held(engine.store, lease)
+        if not task.cancel:
+            _mark(_chosen(engine, task, template, batch, now), now)
     engine.reach(faultpoints.SHRINK_PLANNED)
+    return task
+
+
+def _chosen(engine: Engine, task: Task, template: Template, batch: int, now: int) -> list[int]:
+    # Machines are named for another shrink, and protected, under the same lock.
+    clusters.lock(engine.store, task.cluster_id)
+    named = chunks.of_task(engine.store, task.id)
+    if named:
+        return [machine.id for chunk in named for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+    candidates = instances.removable(engine.store, task.cluster_id)
+    victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
+    chosen = [machine.id for machine in victims]
+    _plan(engine, task, template, chosen, batch, now)
+    return chosen
 
 
 def _plan(engine: Engine, task: Task, template: Template, chosen: Sequence[int], batch: int, now: int) -> None:

@@ -201,10 +201,15 @@ def _next_look(engine: Engine, since: int, now: int) -> int:
 
 
 def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended]) -> list[Tended]:
+    """Those to be deleted now. A shrink that has marked one since the cloud was asked about it may still give it back."""
     now_known = instances.known_in(
         engine.store, watch.account_id, watch.region_id, [machine.instance_id for machine in due]
     )
-    return [machine for machine in now_known.values() if machine.status == instances.DELETING]
+    return [
+        machine
+        for machine in now_known.values()
+        if machine.status == instances.DELETING and machine.tend_at is not None
+    ]
 
 
 def _delete_is_due(engine: Engine, machine: Tended) -> bool:
