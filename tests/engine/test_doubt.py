@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 from bridgx_server.errors import InvalidFields
-from bridgx_server.providers.base import Limits, Machine, MachineState
+from bridgx_server.providers.base import CreateMachines, Limits, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling import faultpoints, reconcile, shrink, tend
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.assembly import make_engine
-from bridgx_server.scaling.engine import Engine
+from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.store import stockouts, watches
 from bridgx_server.store import tasks as queue
-from bridgx_server.store import watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.models import InstanceRow, TaskRow
 from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
@@ -159,6 +159,47 @@ def test_a_cancel_that_comes_when_all_machines_run_still_deletes_them(world: Wor
     assert task.status == "CANCELED"
     wait_for(lambda: not world.cloud.alive())
     wait_for(lambda: not world.inventory("pending", "running", "deleting"))
+
+
+@pytest.mark.parametrize("when", ["before the step", "in the step"])
+def test_a_cancel_deletes_the_machines_also_where_the_account_is_found_unusable(world: World, when: str) -> None:
+    def one_alone(request: CreateMachines) -> None:
+        if world.cloud.machines:
+            raise ProviderError(ErrorClass.THROTTLED, "later.", retry_after=300.0)
+
+    def cancel() -> None:
+        if not world.task(task_id).created_machines:
+            api.cancel(world.store, EVERYTHING, task_id, "delete")
+
+    def template(cluster_id: int) -> Template:
+        cancel()
+        return World.template(world, cluster_id)
+
+    def unusable(account_id: int) -> FakeCloud:
+        raise ProviderError(ErrorClass.BAD_CREDENTIALS, "the secret is not accepted.")
+
+    world.cloud.limits = Limits(create_batch=1, describe_batch=10, delete_batch=10)
+    world.cloud.before_create = one_alone
+    world.settings = replace(world.settings, parallel_chunks=1)
+    worker = world.start_worker()
+    task_id = world.expand(2)
+    wait_for(lambda: world.task(task_id).running == 1 and world.task(task_id).chunks[1].attempts == 0)
+    worker.stop()
+    with world.store.transaction():  # what another task has found; an account is asked how it delivers then
+        stockouts.remember(world.store, 1, "zone-a", "type-1", world.store.now())
+        TaskRow.update(queue_at=world.store.now()).execute()
+    world.provider = unusable  # type: ignore[method-assign]
+    if when == "in the step":
+        world.template = template  # type: ignore[method-assign]
+    else:
+        cancel()
+    world.start_worker()
+    task = world.ended(task_id)
+    assert (task.status, task.created_machines, task.running) == ("CANCELED", "delete", 1)
+    assert world.inventory("running") == set()
+    del world.provider  # the account works again
+    wait_for(lambda: not world.cloud.alive())
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
 
 
 def test_one_machine_that_cannot_be_deleted_keeps_no_other_alive(world: World) -> None:
