@@ -202,12 +202,6 @@ def in_use(store: Store, cluster_id: int) -> int:
         )
 
 
-def recorded_of_task(store: Store, task_id: int) -> int:
-    """Machines that were ever recorded for an expand."""
-    with store.connection():
-        return int(InstanceRow.select().where(InstanceRow.task_id == task_id).count())
-
-
 def unchosen(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
     """The running machines of a cluster that no shrink has chosen yet, protected ones included, oldest first."""
     statuses = [RUNNING, PENDING] if with_pending else [RUNNING]
