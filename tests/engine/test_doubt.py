@@ -213,6 +213,25 @@ def test_one_machine_that_cannot_be_deleted_keeps_no_other_alive(world: World) -
     assert world.inventory("running") | {"i-00003"} == set(cloud.alive())
 
 
+def test_many_machines_that_cannot_be_deleted_keep_none_behind_them_alive(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tend, "RESEND_DELETE", 0.0)  # as if there were more of them than a minute can set apart
+    last = "i-00060"
+    cloud = Forgetful(boots=lambda index: False, protected={f"i-{index:05d}" for index in range(60)})
+    world.cloud = cloud
+    engine = make_engine(world.store, world, world, world.settings, rng=random.Random(1))
+    world.engine = lambda: engine  # type: ignore[method-assign]
+    world.start_worker()
+    task_id = world.expand(61)
+    wait_for(lambda: len(world.inventory("pending")) == 61)
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
+    boot(world)
+    world.ended(task_id)
+    wait_for(lambda: world.inventory("deleted") == {last}, within=20.0)
+    assert set(cloud.alive()) == cloud.protected
+
+
 def test_machines_whose_deletion_has_begun_are_not_given_back_when_the_rest_is_refused(world: World) -> None:
     cloud = Forgetful()
     world.cloud, world.settings = cloud, replace(world.settings, give_up=0.5)
