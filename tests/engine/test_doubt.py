@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from bridgx_server.errors import InvalidFields
-from bridgx_server.providers.base import CreatedMachines, CreateMachines, Limits, Machine, MachineState
+from bridgx_server.providers.base import CreateMachines, Limits, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import expand, faultpoints, reconcile
+from bridgx_server.scaling import faultpoints, reconcile, shrink, tend
 from bridgx_server.scaling import tasks as api
 from bridgx_server.scaling.assembly import make_engine
-from bridgx_server.scaling.faultpoints import EXPAND_CREATED, EXPAND_SENT
-from bridgx_server.store import tasks, watches
+from bridgx_server.scaling.engine import Engine, Template
+from bridgx_server.store import stockouts, watches
+from bridgx_server.store import tasks as queue
 from bridgx_server.store.database import Store
-from bridgx_server.store.leases import Lease
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import ChunkRow, InstanceRow
+from bridgx_server.store.models import InstanceRow, TaskRow
 from bridgx_server.store.scope import EVERYTHING
-from bridgx_server.store.tasks import Task
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
+from engine.steps import TellingStore
 
 
 @dataclass
@@ -162,96 +161,45 @@ def test_a_cancel_that_comes_when_all_machines_run_still_deletes_them(world: Wor
     wait_for(lambda: not world.inventory("pending", "running", "deleting"))
 
 
-@dataclass
-class Late(Forgetful):
-    """The first creation takes as long as a call may, has its effect then, is not answered, and is not shown for a while."""
+@pytest.mark.parametrize("when", ["before the step", "in the step"])
+def test_a_cancel_deletes_the_machines_also_where_the_account_is_found_unusable(world: World, when: str) -> None:
+    def one_alone(request: CreateMachines) -> None:
+        if world.cloud.machines:
+            raise ProviderError(ErrorClass.THROTTLED, "later.", retry_after=300.0)
 
-    seconds: float = 1.0
-    hidden_for: float = 1.2
-    then: ErrorClass | None = None
-    shown_at: float = 0.0
-    creations: int = 0
+    def cancel() -> None:
+        if not world.task(task_id).created_machines:
+            api.cancel(world.store, EVERYTHING, task_id, "delete")
 
-    def create_machines(self, request: CreateMachines) -> CreatedMachines:
-        self.creations += 1
-        if self.creations > 1 and self.then is not None and request.zone_id == "zone-a":
-            raise ProviderError(self.then, "sold out.")
-        if self.creations > 1:
-            return super().create_machines(request)
-        time.sleep(self.seconds)
-        super().create_machines(request)
-        self.shown_at = time.monotonic() + self.hidden_for
-        raise ProviderError(ErrorClass.TIMEOUT_UNKNOWN, "no answer came.")
+    def template(cluster_id: int) -> Template:
+        cancel()
+        return World.template(world, cluster_id)
 
-    def _shown(self, answer: int, machines: list[Machine]) -> list[Machine]:
-        return machines if time.monotonic() >= self.shown_at else []
+    def unusable(account_id: int) -> FakeCloud:
+        raise ProviderError(ErrorClass.BAD_CREDENTIALS, "the secret is not accepted.")
 
-
-# A call may take about as long as a machine may be hidden, as with the defaults.
-LATE = replace(QUICK, answer=1.0, visibility=1.4)
-
-
-def test_a_call_whose_effect_came_right_before_its_end_is_not_made_up_for_elsewhere(world: World) -> None:
-    cloud = Late(then=ErrorClass.OUT_OF_STOCK)
-    world.cloud, world.settings, world.zones = cloud, LATE, ("zone-a", "zone-b")
-    world.start_worker()
-    task = world.ended(world.expand(2))
-    assert (task.status, task.running) == ("SUCCESS", 2)
-    assert len(cloud.alive()) == 2
-    assert world.inventory("running") == set(cloud.alive())
-    assert (task.reason, task.error_class, [chunk.reason for chunk in task.chunks]) == ("", "", [""])
-
-
-def test_a_canceled_task_waits_for_what_its_last_call_may_still_make(world: World) -> None:
-    cloud = Late()
-    world.cloud, world.settings = cloud, LATE
-    world.start_worker()
+    world.cloud.limits = Limits(create_batch=1, describe_batch=10, delete_batch=10)
+    world.cloud.before_create = one_alone
+    world.settings = replace(world.settings, parallel_chunks=1)
+    worker = world.start_worker()
     task_id = world.expand(2)
-    wait_for(lambda: cloud.creations == 1)
-    api.cancel(world.store, EVERYTHING, task_id, "delete")
-    assert world.ended(task_id).status == "CANCELED"
-    assert cloud.shown_at
-    wait_for(lambda: not cloud.alive())
-    assert cloud.creations == 1
-
-
-@pytest.mark.parametrize("made", [False, True])
-def test_time_without_a_worker_is_not_taken_for_time_without_an_answer(world: World, made: bool) -> None:
-    world.settings = replace(QUICK, give_up=5.0)
-    engine = make_engine(
-        world.store, world, world, world.settings, reach=dies_at(EXPAND_CREATED if made else EXPAND_SENT)
-    )
-    task_id = world.expand(2)
-    task, lease = claimed(world)
-    with pytest.raises(Killed):
-        expand.advance(engine, task, lease)
-    with world.store.transaction():  # long ago
-        ages = {name: getattr(ChunkRow, name) - 60_000 for name in ("sent_at", "last_sent_at", "effect_until")}
-        ChunkRow.update(**ages).execute()
-    world.cloud.fail_next("find", ErrorClass.UNAVAILABLE, 2)
+    wait_for(lambda: world.task(task_id).running == 1 and world.task(task_id).chunks[1].attempts == 0)
+    worker.stop()
+    with world.store.transaction():  # what another task has found; an account is asked how it delivers then
+        stockouts.remember(world.store, 1, "zone-a", "type-1", world.store.now())
+        TaskRow.update(queue_at=world.store.now()).execute()
+    world.provider = unusable  # type: ignore[method-assign]
+    if when == "in the step":
+        world.template = template  # type: ignore[method-assign]
+    else:
+        cancel()
     world.start_worker()
-    ended = world.ended(task_id)
-    assert (ended.status, ended.running, ended.failed) == ("SUCCESS", 2, 0)
-    assert len(world.cloud.alive()) == 2
-
-
-class Killed(BaseException):
-    """The process dies here."""
-
-
-def dies_at(point: str) -> Callable[[str], None]:
-    def reach(reached: str) -> None:
-        if reached == point:
-            raise Killed
-
-    return reach
-
-
-def claimed(world: World) -> tuple[Task, Lease]:
-    """The task in the queue, under a lease that has run out by the time that another worker comes."""
-    found = tasks.claim(world.store, "dead", 1)
-    assert found is not None
-    return found
+    task = world.ended(task_id)
+    assert (task.status, task.created_machines, task.running) == ("CANCELED", "delete", 1)
+    assert world.inventory("running") == set()
+    del world.provider  # the account works again
+    wait_for(lambda: not world.cloud.alive())
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
 
 
 def test_one_machine_that_cannot_be_deleted_keeps_no_other_alive(world: World) -> None:
@@ -263,6 +211,25 @@ def test_one_machine_that_cannot_be_deleted_keeps_no_other_alive(world: World) -
     wait_for(lambda: len(cloud.alive()) == 11)
     wait_for(lambda: world.inventory("deleting") == {"i-00003"})
     assert world.inventory("running") | {"i-00003"} == set(cloud.alive())
+
+
+def test_many_machines_that_cannot_be_deleted_keep_none_behind_them_alive(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tend, "RESEND_DELETE", 0.0)  # as if there were more of them than a minute can set apart
+    last = "i-00060"
+    cloud = Forgetful(boots=lambda index: False, protected={f"i-{index:05d}" for index in range(60)})
+    world.cloud = cloud
+    engine = make_engine(world.store, world, world, world.settings, rng=random.Random(1))
+    world.engine = lambda: engine  # type: ignore[method-assign]
+    world.start_worker()
+    task_id = world.expand(61)
+    wait_for(lambda: len(world.inventory("pending")) == 61)
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
+    boot(world)
+    world.ended(task_id)
+    wait_for(lambda: world.inventory("deleted") == {last}, within=20.0)
+    assert set(cloud.alive()) == cloud.protected
 
 
 def test_machines_whose_deletion_has_begun_are_not_given_back_when_the_rest_is_refused(world: World) -> None:
@@ -280,6 +247,199 @@ def test_machines_whose_deletion_has_begun_are_not_given_back_when_the_rest_is_r
     assert task.error_class == "param_invalid"
     assert world.inventory("running") == set()
     assert set(cloud.alive()) == {kept}
+
+
+def look(world: World, engine: Engine) -> bool:
+    """One round over the machines that are due, without a worker."""
+    with world.store.connection():
+        found = watches.claim_place(world.store, 1, "region-1", "test", 10_000)
+    if found is not None:
+        watch, lease = found
+        tend.run(engine, watch, lease)
+    return True
+
+
+def lose(world: World, engine: Engine, cloud: FakeCloud, key: str) -> None:
+    """The cloud leaves a running machine out of all its answers until it counts as lost."""
+    cloud.hidden.add(key)
+    wait_for(lambda: compare(world, engine) is not None and key in world.inventory("lost"))
+
+
+def come_back(world: World, engine: Engine, cloud: FakeCloud, key: str) -> None:
+    """The cloud shows it again, and a comparison sees that."""
+    cloud.hidden.discard(key)
+    wait_for(lambda: compare(world, engine) is not None and key not in world.inventory("lost"))
+
+
+def lost_before_its_shrink(world: World, reach: Callable[[str], None] = lambda point: None) -> tuple[Engine, int, int]:
+    """Two machines, of which a shrink names the first; it is lost while an expand that does not end keeps the shrink waiting."""
+    plain = make_engine(world.store, world, world, world.settings)
+    engine = make_engine(world.store, world, world, world.settings, reach=reach)
+    world.engine = lambda: engine  # type: ignore[method-assign]
+    world.start_worker()
+    world.ended(world.expand(2))
+    world.cloud.boots = lambda index: False
+    before = world.expand(1)
+    wait_for(lambda: len(world.inventory("pending")) == 1)
+    shrink = world.shrink(ips=("10.0.0.1",))
+    lose(world, plain, world.cloud, "i-00000")
+    return plain, before, shrink
+
+
+def boot(world: World) -> None:
+    world.cloud.boots = lambda index: True
+    for row in world.cloud.alive().values():
+        row["state"] = MachineState.RUNNING
+
+
+def test_a_machine_that_comes_back_when_its_shrink_has_counted_it_as_gone_is_deleted(world: World) -> None:
+    plain, before, shrink = lost_before_its_shrink(world)
+    boot(world)
+    world.ended(before)
+    task = world.ended(shrink)
+    assert (task.status, task.deleted) == ("SUCCESS", 1)
+    come_back(world, plain, world.cloud, "i-00000")
+    assert "i-00000" not in world.inventory("running")
+    wait_for(lambda: "i-00000" in world.inventory("deleted"))
+    assert "i-00000" not in world.cloud.alive()
+
+
+@pytest.mark.parametrize(
+    "point",
+    [faultpoints.SHRINK_PLANNED, faultpoints.SHRINK_BEFORE_SENT, faultpoints.SHRINK_SENT, faultpoints.SHRINK_ACCEPTED],
+)
+def test_a_machine_that_comes_back_while_its_shrink_is_under_way_is_deleted_by_it(world: World, point: str) -> None:
+    back = []
+
+    def reach(reached: str) -> None:
+        if reached == point and not back:
+            back.append(reached)
+            come_back(world, plain, world.cloud, "i-00000")
+
+    plain, before, shrink = lost_before_its_shrink(world, reach)
+    boot(world)
+    world.ended(before)
+    task = world.ended(shrink)
+    assert back == [point]
+    assert (task.status, task.deleted) == ("SUCCESS", 1)
+    wait_for(lambda: "i-00000" in world.inventory("deleted"))
+    assert set(world.cloud.alive()) == world.inventory("running") == {"i-00001", "i-00002"}
+
+
+def test_a_machine_that_comes_back_after_its_shrink_was_canceled_can_be_shrunk_again(world: World) -> None:
+    plain, before, shrink = lost_before_its_shrink(world)
+    assert api.cancel(world.store, EVERYTHING, shrink, "keep") == "CANCELED"
+    boot(world)
+    world.ended(before)
+    come_back(world, plain, world.cloud, "i-00000")
+    assert "i-00000" in world.inventory("running")
+    assert world.ended(world.shrink(ips=("10.0.0.1",))).deleted == 1
+    assert "i-00000" not in world.cloud.alive()
+
+
+def test_a_machine_that_comes_back_in_the_moment_in_which_its_shrink_asks_is_deleted(server_database_url: str) -> None:
+    asking: list[threading.Thread] = []
+
+    def reach(step: str) -> None:
+        if step == "before:scaling.reconcile.reconcile#1" and not cloud.hidden:
+            asking.append(threading.Thread(target=ask))
+            asking[0].start()
+            asking[0].join(1.0)  # it waits until the comparison is written, or has been quicker
+
+    def ask() -> None:
+        claimed = queue.claim(store, "test", 10_000)
+        assert claimed is not None
+        shrink.advance(engine, *claimed)
+        queue.release(store, claimed[1], store.now())
+
+    cloud = FakeCloud()
+    store, telling = Store(server_database_url), TellingStore(server_database_url, reach)
+    migrate(store)
+    world = World(store, cloud, replace(QUICK))
+    world.add_cluster("web")
+    engine = make_engine(store, world, world, world.settings)
+    worker = world.start_worker()
+    world.ended(world.expand(2))
+    worker.stop()
+    cloud.hidden = {"i-00000"}
+    shrink_id = world.shrink(ips=("10.0.0.1",))
+    wait_for(lambda: compare(world, engine) is not None and look(world, engine) and bool(world.inventory("lost")))
+    cloud.hidden.clear()
+    compare(world, make_engine(telling, world, world, world.settings))
+    asking[0].join()
+    worker = world.start_worker()
+    assert world.ended(shrink_id).deleted == 1
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
+    assert set(cloud.alive()) == {"i-00001"}
+    worker.stop()
+    store.close()
+    telling.close()
+
+
+class Enough(Exception):
+    """A step is to go no further."""
+
+
+def test_a_machine_that_a_shrink_marks_while_it_is_asked_about_can_still_be_given_back(world: World) -> None:
+    worker = world.start_worker()
+    world.ended(world.expand(1))
+    worker.stop()
+    with world.store.connection():  # the cloud has not told its address yet
+        InstanceRow.update(ip_inner="", tend_at=world.store.now()).execute()
+    shrink_id = world.shrink(count=1)
+
+    def stop(point: str) -> None:
+        if point == faultpoints.SHRINK_PLANNED:
+            raise Enough
+
+    def reach(point: str) -> None:
+        if point == faultpoints.TEND_DESCRIBED:
+            claimed = queue.claim(world.store, "test", 10_000)
+            assert claimed is not None
+            with pytest.raises(Enough):
+                shrink.advance(make_engine(world.store, world, world, world.settings, reach=stop), *claimed)
+            queue.release(world.store, claimed[1], world.store.now())
+
+    look(world, make_engine(world.store, world, world, world.settings, reach=reach))
+    assert world.inventory("deleting") == {"i-00000"}
+    assert set(world.cloud.alive()) == {"i-00000"}
+    api.cancel(world.store, EVERYTHING, shrink_id, "keep")
+    world.start_worker()
+    assert world.ended(shrink_id).status == "CANCELED"
+    assert world.inventory("running") == set(world.cloud.alive()) == {"i-00000"}
+    wait_for(lambda: compare(world, make_engine(world.store, world, world, world.settings)) is not None)
+    with world.store.connection():
+        wait_for(lambda: InstanceRow.get().ip_inner == "10.0.0.1")
+
+
+@pytest.mark.parametrize("how", [{"count": 2}, {"ips": ("10.0.0.1", "10.0.0.2")}])
+def test_a_shrink_that_is_canceled_before_it_begins_marks_no_machine(world: World, how: dict[str, Any]) -> None:
+    marked = []
+    template = world.template
+
+    def reach(point: str) -> None:
+        if point == faultpoints.SHRINK_PLANNED:
+            marked.append(world.inventory("deleting"))
+
+    def canceled(cluster_id: int) -> object:
+        if queued:  # it has been claimed, and has not begun
+            api.cancel(world.store, EVERYTHING, queued.pop(), "keep")
+        return template(cluster_id)
+
+    queued: list[int] = []
+    worker = world.start_worker()
+    world.ended(world.expand(3))
+    worker.stop()
+    world.template = canceled  # type: ignore[method-assign,assignment]
+    shrink_id = world.shrink(**how)
+    queued.append(shrink_id)
+    world.engine = lambda: make_engine(world.store, world, world, world.settings, reach=reach)  # type: ignore[method-assign]
+    world.start_worker()
+    task = world.ended(shrink_id)
+    assert (task.status, task.deleted, marked) == ("CANCELED", 0, [set()])
+    assert len(world.inventory("running")) == len(world.cloud.alive()) == 3
+    with world.store.connection():
+        assert not InstanceRow.select().where(InstanceRow.delete_chunk_id.is_null(False)).count()
 
 
 def test_a_machine_that_one_shrink_names_while_another_chooses_goes_to_one_of_them(server_database_url: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from bridgx_server.errors import InvalidFields, QuotaExceeded
-from bridgx_server.providers.base import Limits
+from bridgx_server.providers.base import Limits, MachineState
 from bridgx_server.providers.errors import ErrorClass
 from bridgx_server.scaling import tasks as api
 from bridgx_server.store.scope import EVERYTHING
@@ -52,6 +52,48 @@ def test_the_quota_counts_what_is_on_its_way(world: World) -> None:
     with pytest.raises(QuotaExceeded):
         world.expand(5, "small")
     world.expand(4, "small")
+
+
+def test_the_quota_counts_the_replacement_of_a_machine_that_is_gone(world: World) -> None:
+    world.add_cluster("small", max_machines=3)
+    world.cloud.fails = lambda index: index == 0
+    world.cloud.boots = lambda index: index > 1  # the second keeps the chunk waiting, and so the first's replacement
+    world.start_worker()
+    task_id = world.expand(2, "small")
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
+    with pytest.raises(QuotaExceeded, match="it has 1 and 1 on their way"):
+        world.expand(2, "small")
+    world.cloud.machines["i-00001"]["state"] = MachineState.RUNNING
+    assert world.ended(task_id).running == 2
+    assert world.ended(world.expand(1, "small")).running == 1
+
+
+def test_the_quota_does_not_count_what_the_cloud_has_refused_while_the_rest_boots(world: World) -> None:
+    world.add_cluster("small", max_machines=20)
+    world.cloud.stock, world.cloud.boots = {"zone-a": 12}, lambda index: False
+    world.start_worker()
+    world.expand(20, "small")
+    wait_for(lambda: len(world.inventory("pending")) == 12)
+    with pytest.raises(QuotaExceeded, match="it has 12, so 9 more are too many"):
+        world.expand(9, "small")
+    world.expand(8, "small")
+
+
+def test_the_quota_counts_what_a_canceled_task_may_have_been_given(world: World) -> None:
+    world.add_cluster("small", max_machines=5)
+    world.cloud.fail_next("create", ErrorClass.TIMEOUT_UNKNOWN, after_effect=True)
+    world.cloud.fail_next("find", ErrorClass.UNAVAILABLE, 1000)
+    world.start_worker()
+    task_id = world.expand(4, "small")
+    wait_for(lambda: len(world.cloud.alive()) == 4)
+    api.cancel(world.store, EVERYTHING, task_id, "keep")
+    with pytest.raises(QuotaExceeded):
+        world.expand(2, "small")
+    world.cloud.scripts.clear()
+    assert world.ended(task_id).running == 4
+    with pytest.raises(QuotaExceeded):
+        world.expand(2, "small")
+    world.expand(1, "small")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridgx_server.providers.errors import ProviderError
-from bridgx_server.scaling import outcome
+from bridgx_server.scaling import expand, outcome
 from bridgx_server.scaling.choice import spare
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.store import chunks, tasks
@@ -14,11 +14,12 @@ from bridgx_server.store.tasks import Task
 def abandon(engine: Engine, task: Task, lease: Lease, error: ProviderError) -> bool:
     """Gives up what the cloud has not been asked for; True when that ends the task.
 
-    A chunk that was sent is never given up: what became of it is found out when the account works again.
+    A chunk that was sent is never given up: what became of it is found out when the account works again. Then, too, the
+    machines of an expand are deleted that was canceled with them.
     """
     failure = outcome.failure_of(error)
     with engine.store.transaction():
-        tasks.update(engine.store, lease)
+        task = tasks.held(engine.store, lease)  # it may have been canceled since the claim
         now = engine.now()
         for chunk in chunks.of_task(engine.store, task.id):
             if chunk.status != chunks.PLANNED:
@@ -32,6 +33,8 @@ def abandon(engine: Engine, task: Task, lease: Lease, error: ProviderError) -> b
             return False
         counts = chunks.counts_of_task(engine.store, task.id, task.action).values()
         done = sum(count.ran if task.action == tasks.EXPAND else count.deleted for count in counts)
+        if task.action == tasks.EXPAND and task.cancel == "delete":
+            expand._delete_all(engine, task, now)
         result = outcome.of_task(task, ledger, done)
         tasks.update(
             engine.store,

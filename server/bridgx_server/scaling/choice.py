@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
 from bridgx_server.store import audit, chunks, clusters, instances, tasks
-from bridgx_server.store.chunks import Chunk
+from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.clusters import NEWEST, OLDEST
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
@@ -19,10 +19,22 @@ TOLD = 20  # machines of a call that the audit names
 
 
 def outstanding(store: Store, task: Task) -> int:
-    """Machines of an expand that are not in the inventory yet and may still come."""
-    if task.action != tasks.EXPAND or task.cancel:
+    """Machines of an expand that are not in the inventory yet and may still come, replacements of others included."""
+    if task.action != tasks.EXPAND:
         return 0
-    return max(task.asked - instances.recorded_of_task(store, task.id), 0)
+    ledger = chunks.of_task(store, task.id)
+    if not ledger:
+        return 0 if task.cancel else task.asked
+    counts = chunks.counts_of_task(store, task.id, task.action)
+    return sum(_coming(task, chunk, counts.get(chunk.id, ChunkCounts())) for chunk in ledger)
+
+
+def _coming(task: Task, chunk: Chunk, count: ChunkCounts) -> int:
+    if chunk.status == chunks.SENT or (chunk.status == chunks.PLANNED and not task.cancel):
+        return max(chunk.asked - chunk.moved - count.accepted, 0)
+    if chunk.status == chunks.ACCEPTED and chunk.replaces and not task.cancel:
+        return count.failed
+    return 0
 
 
 def check_count(store: Store, cluster: ClusterRow, count: int) -> None:
@@ -121,11 +133,16 @@ def _to_protect(
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
     """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
-    machines = [machine.id for machine in instances.of_delete_chunk(store, chunk.id)]
-    for status in (instances.DELETING, instances.RUNNING):
-        instances.change_many(
-            machines, if_status=status, status=instances.RUNNING, deleting_at=0, delete_chunk_id=None, delete_sent_at=0
-        )
+    chosen = instances.of_delete_chunk(store, chunk.id)
+    machines = [machine.id for machine in chosen]
+    instances.change_many(
+        machines, if_status=instances.DELETING, status=instances.RUNNING, deleting_at=0, delete_sent_at=0
+    )
+    # Nobody has looked at them meanwhile, and these have still to be asked for their addresses.
+    unknown = [machine.id for machine in chosen if not machine.ip_inner]
+    instances.change_many(unknown, if_status=instances.RUNNING, tend_at=now)
+    # One that is lost too: it may come back, and must then be free for another shrink.
+    instances.choose_no_more(machines)
     chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)
 
 

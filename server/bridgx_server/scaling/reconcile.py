@@ -300,6 +300,10 @@ def _look_into(difference: Difference, now: int) -> None:
             # It came after its task had given it up, and had another in its place: asked for is asked for.
             change = {"status": instances.DELETING, "reason": "it was shown too late", "deleting_at": now}
         instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, absent_at=0, **change)
+    # Read now that the rows are locked: a shrink that has asked does not come back to one that was lost, while one that
+    # has still to ask waits for the lock, and takes what runs then.
+    asked = instances.asked_to_delete([row.id for row in difference.revived])
+    instances.change_many(asked, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now)
 
 
 def _report(watch: Watch, difference: Difference, now: int) -> None:

@@ -16,6 +16,7 @@ from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.turns import wait_for_turn
 from bridgx_server.store import chunks, clusters, instances, leases, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts
+from bridgx_server.store.instances import Tended
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
 
@@ -37,7 +38,7 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     """
     template = engine.templates.template(task.cluster_id)
     if task.status == "INIT":
-        _begin(engine, task, lease, template)
+        task = _begin(engine, task, lease, template)
     if task.cancel:
         _spare_unsent(engine, task, lease)
     now = engine.now()
@@ -57,8 +58,11 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     return None
 
 
-def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
-    """Chooses the victims, unless they were named, and marks them all, in one transaction."""
+def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> Task:
+    """Chooses the victims, unless they were named, and marks them all, in one transaction; none if it has been canceled.
+
+    Returns the task as it is then.
+    """
     batch = engine.clouds.provider(task.account_id).limits.delete_batch
     watches.ensure(
         engine.store, template.account_id, template.region_id, engine.now() + int(engine.settings.reconcile * 1000)
@@ -66,22 +70,24 @@ def _begin(engine: Engine, task: Task, lease: Lease, template: Template) -> None
     with engine.store.transaction():
         now = engine.now()
         tasks.update(engine.store, lease, status="RUNNING", phase="DELETING", started_at=task.started_at or now)
-        clusters.lock(engine.store, task.cluster_id)  # machines are named for another shrink under the same lock
-        chosen: list[int] = []
-        named = chunks.of_task(engine.store, task.id)
-        if named:
-            for chunk in named:
-                chosen.extend(machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id))
-        else:
-            clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
-            candidates = instances.removable(engine.store, task.cluster_id)
-            victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
-            chosen = [machine.id for machine in victims]
-            _plan(engine, task, template, chosen, batch, now)
-        instances.change_many(
-            chosen, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
-        )
+        task = tasks.held(engine.store, lease)
+        if not task.cancel:
+            _mark(_chosen(engine, task, template, batch, now), now)
     engine.reach(faultpoints.SHRINK_PLANNED)
+    return task
+
+
+def _chosen(engine: Engine, task: Task, template: Template, batch: int, now: int) -> list[int]:
+    # Machines are named for another shrink, and protected, under the same lock.
+    clusters.lock(engine.store, task.cluster_id)
+    named = chunks.of_task(engine.store, task.id)
+    if named:
+        return [machine.id for chunk in named for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+    candidates = instances.removable(engine.store, task.cluster_id)
+    victims = choice.victims(candidates, task.asked, task.termination_policy, engine.random)
+    chosen = [machine.id for machine in victims]
+    _plan(engine, task, template, chosen, batch, now)
+    return chosen
 
 
 def _plan(engine: Engine, task: Task, template: Template, chosen: Sequence[int], batch: int, now: int) -> None:
@@ -89,6 +95,13 @@ def _plan(engine: Engine, task: Task, template: Template, chosen: Sequence[int],
     ids = chunks.plan(engine.store, task.id, tasks.SHRINK, [len(part) for part in parts], template.placements[0], now)
     for chunk_id, part in zip(ids, parts, strict=True):
         instances.change_many(part, if_status=instances.RUNNING, delete_chunk_id=chunk_id)
+
+
+def _mark(machines: Sequence[int], now: int) -> None:
+    """The running ones are to be deleted by the shrink alone, until it has asked for that: nobody else looks at them."""
+    instances.change_many(
+        machines, if_status=instances.RUNNING, status=instances.DELETING, deleting_at=now, tend_at=None, absences=0
+    )
 
 
 def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
@@ -102,15 +115,11 @@ def _spare_unsent(engine: Engine, task: Task, lease: Lease) -> None:
 
 def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> None:
     provider = engine.clouds.provider(template.account_id)
-    machines = [
-        machine for machine in instances.of_delete_chunk(engine.store, chunk.id) if machine.status == instances.DELETING
-    ]
+    number = len(_to_delete(engine, chunk))
     asked = 0
     turn = contextlib.ExitStack()
     try:
-        turn.enter_context(
-            engine.turn(lease, f"task-{chunk.task_id}", template, provider.limits.delete_api, len(machines))
-        )
+        turn.enter_context(engine.turn(lease, f"task-{chunk.task_id}", template, provider.limits.delete_api, number))
     except ProviderError as error:
         wait_for_turn(engine, lease, chunk, error)
         return
@@ -118,7 +127,9 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
         engine.reach(faultpoints.SHRINK_BEFORE_SENT)
         with engine.store.transaction():
             leases.hold(engine.store, lease)
-            marked = chunks.mark_sent(chunk, engine.now())
+            now = engine.now()
+            marked = chunks.mark_sent(chunk, now)
+            machines = _take(engine, chunk, now) if marked else []
         engine.reach(faultpoints.SHRINK_SENT)
         if not marked:
             return
@@ -144,6 +155,19 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
             tend_at=now,
         )
     engine.reach(faultpoints.SHRINK_ACCEPTED)
+
+
+def _to_delete(engine: Engine, chunk: Chunk) -> list[Tended]:
+    chosen = instances.of_delete_chunk(engine.store, chunk.id)
+    return [machine for machine in chosen if machine.status == instances.DELETING]
+
+
+def _take(engine: Engine, chunk: Chunk, now: int) -> list[Tended]:
+    """The machines that a chunk deletes, those too that were counted as lost when the shrink began and run again."""
+    chosen = [machine.id for machine in instances.of_delete_chunk(engine.store, chunk.id)]
+    instances.lock(engine.store, chosen)
+    _mark(chosen, now)
+    return _to_delete(engine, chunk)
 
 
 def _refused(

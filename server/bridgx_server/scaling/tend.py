@@ -70,6 +70,8 @@ def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
     _record(engine, watch, lease, [machine for machine in due if machine.id in known.seen], known.seen)
     engine.reach(faultpoints.TEND_RECORDED)
     unsent = [machine for machine in _to_delete(engine, watch, due) if _delete_is_due(engine, machine)]
+    # A round sets only a few apart that may not be deleted: in no order, so that the same ones never stand before others.
+    engine.random.shuffle(unsent)
     failure = _delete(engine, provider, watch, lease, unsent)
     return known.failure or failure
 
@@ -201,10 +203,15 @@ def _next_look(engine: Engine, since: int, now: int) -> int:
 
 
 def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended]) -> list[Tended]:
+    """Those to be deleted now. A shrink that has marked one since the cloud was asked about it may still give it back."""
     now_known = instances.known_in(
         engine.store, watch.account_id, watch.region_id, [machine.instance_id for machine in due]
     )
-    return [machine for machine in now_known.values() if machine.status == instances.DELETING]
+    return [
+        machine
+        for machine in now_known.values()
+        if machine.status == instances.DELETING and machine.tend_at is not None
+    ]
 
 
 def _delete_is_due(engine: Engine, machine: Tended) -> bool:

@@ -66,6 +66,11 @@ class Chunk:
         """Whether anything is still to come of it."""
         return self.status in (PLANNED, SENT, ACCEPTED)
 
+    @property
+    def replaces(self) -> bool:
+        """Whether its machines that do not come to run are asked for once more."""
+        return self.generation == 0
+
 
 @dataclass(frozen=True)
 class ChunkCounts:
@@ -77,6 +82,11 @@ class ChunkCounts:
     deleted: int = 0
     first_running_at: int = 0  # ms; 0 while none has come to run
     last_running_at: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Those of an expand that will not come to run."""
+        return self.accepted - self.pending - self.ran
 
 
 def installation(store: Store) -> str:

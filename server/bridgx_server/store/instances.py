@@ -204,12 +204,6 @@ def in_use(store: Store, cluster_id: int) -> int:
         )
 
 
-def recorded_of_task(store: Store, task_id: int) -> int:
-    """Machines that were ever recorded for an expand."""
-    with store.connection():
-        return int(InstanceRow.select().where(InstanceRow.task_id == task_id).count())
-
-
 def unchosen(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
     """The running machines of a cluster that no shrink has chosen yet, protected ones included, oldest first."""
     statuses = [RUNNING, PENDING] if with_pending else [RUNNING]
@@ -251,6 +245,34 @@ def protect(row_ids: Sequence[int], protected: bool) -> None:
     """Says whether shrinks leave machines alone, inside the caller's transaction, which locks their cluster."""
     for start in range(0, len(row_ids), 500):
         InstanceRow.update(protected=protected).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
+
+
+def choose_no_more(row_ids: Sequence[int]) -> None:
+    """Lets other shrinks have machines, whatever their status, inside the caller's transaction."""
+    for start in range(0, len(row_ids), 500):
+        InstanceRow.update(delete_chunk_id=None).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
+
+
+def lock(store: Store, row_ids: Sequence[int]) -> None:
+    """Keeps machines as they are until the caller's transaction ends."""
+    if store.dialect == "sqlite":  # there the transaction itself keeps others from writing
+        return
+    for start in range(0, len(row_ids), 500):
+        query = InstanceRow.select(InstanceRow.id).where(InstanceRow.id.in_(list(row_ids[start : start + 500])))
+        list(query.order_by(InstanceRow.id).for_update().tuples())
+
+
+def asked_to_delete(row_ids: Sequence[int]) -> list[int]:
+    """Those among machines that a shrink has chosen and has asked the cloud to delete, inside the caller's transaction."""
+    found: list[int] = []
+    for start in range(0, len(row_ids), 500):
+        query = (
+            InstanceRow.select(InstanceRow.id)
+            .join(ChunkRow, on=(ChunkRow.id == InstanceRow.delete_chunk_id))
+            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (ChunkRow.sent_at > 0))
+        )
+        found.extend(int(row[0]) for row in query.tuples())
+    return found
 
 
 def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
