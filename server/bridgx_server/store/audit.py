@@ -159,7 +159,11 @@ def page(store: Store, scope: Scope, which: AuditFilter, wanted: PageOf, *, abou
 
     ``about_no_account``: whether to show, to those who see every account, also rows that are about none, such as tokens.
     """
-    query = scope.narrowed(AuditRow.select(), AuditRow.account_id)
+    query: Any = scope.narrowed(AuditRow.select(), AuditRow.account_id)
+    order: list[Any] = [AuditRow.id.desc()]
+    if scope.accounts is None and which == AuditFilter(since=which.since, until=which.until) and which != AuditFilter():
+        # By the index of the moments, or all rows would be walked through in their order to those that are asked for.
+        order = [AuditRow.at.desc(), *order]
     if not about_no_account:
         query = query.where(AuditRow.account_id.is_null(False))
     for column, value in (
@@ -177,7 +181,7 @@ def page(store: Store, scope: Scope, which: AuditFilter, wanted: PageOf, *, abou
         query = query.where(AuditRow.at < which.until)
     with store.connection():
         total = query.count()
-        ordered = query.order_by(AuditRow.id.desc()).paginate(wanted.number, wanted.size)
+        ordered = query.order_by(*order).paginate(wanted.number, wanted.size)
         rows = [Record(**{name: getattr(row, name) for name in Record.__dataclass_fields__}) for row in ordered]
     return Page(rows, wanted.number, wanted.size, total)
 

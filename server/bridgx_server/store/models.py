@@ -120,7 +120,11 @@ class ClusterRow(_Table):
 
     class Meta:
         table_name = "clusters"
-        indexes = ((("name", "deleted_at"), True), (("account_key", "id"), False))
+        indexes = (
+            (("name", "deleted_at"), True),
+            (("account_key", "id"), False),
+            (("deleted_at", "id"), False),
+        )
 
 
 class VpcRow(_Table):
@@ -140,7 +144,12 @@ class VpcRow(_Table):
 
     class Meta:
         table_name = "vpcs"
-        indexes = ((("vpc_id", "account_id"), True), (("provider", "region_id", "id"), False), (("name",), False))
+        indexes = (
+            (("vpc_id", "account_id"), True),
+            (("provider", "region_id", "id"), False),
+            (("region_id", "id"), False),
+            (("name",), False),
+        )
 
 
 class SubnetRow(_Table):
@@ -310,6 +319,7 @@ class InstanceRow(_Table):
             (("cluster_id", "status"), False),
             (("cluster_name", "id"), False),
             (("account_key", "id"), False),
+            (("provider", "id"), False),
             (("status", "id"), False),
             (("task_id",), False),
             (("chunk_id",), False),
@@ -381,7 +391,11 @@ class OrphanRow(_Table):
 
     class Meta:
         table_name = "orphans"
-        indexes = ((("account_id", "region_id", "instance_id"), True),)
+        indexes = (
+            (("account_id", "region_id", "instance_id"), True),
+            (("region_id", "id"), False),
+            (("instance_id", "id"), False),
+        )
 
 
 class StockoutRow(_Table):
@@ -449,7 +463,9 @@ class FindingRow(_Table):
         indexes = (
             (("account_id", "region_id", "kind", "instance_id"), True),
             (("kind", "id"), False),
+            (("provider", "id"), False),
             (("account_key", "id"), False),
+            (("region_id", "id"), False),
             (("seen_at",), False),
         )
 
@@ -556,6 +572,7 @@ class AuditRow(_Table):
             (("account_id", "id"), False),
             (("actor", "id"), False),
             (("operation", "id"), False),
+            (("resource_kind", "id"), False),
             (("resource", "id"), False),
             (("outcome", "id"), False),
             (("at",), False),
