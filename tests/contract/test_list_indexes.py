@@ -60,7 +60,9 @@ BOUNDED = {
 }
 GROWING = {table._meta.table_name for table in TABLES} - BOUNDED
 # Reads the newest rows alone: from the end back to the first that is a minute old.
-SETTLED = re.compile(r'SELECT "t1"."id" FROM .* WHERE \("t1"."(created_at|at)" < \?\) ORDER BY "t1"."id" DESC LIMIT \?')
+SETTLED = re.compile(
+    r'SELECT "t1"."id" FROM .* WHERE \("t1"."(created_at|recorded_at|at)" < \?\) ORDER BY "t1"."id" DESC LIMIT \?'
+)
 
 RPCS = sorted(
     rpc

@@ -280,7 +280,8 @@ class InstanceRow(_Table):
     """A machine that a cloud has promised, from then on for ever.
 
     ``status`` is pending, running, deleting, deleted or lost. ``tend_at`` is when the cloud is to be asked about it
-    next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it, the first of
+    next; NULL when its state is settled. ``created_at`` may be the cloud's own time, and ``recorded_at`` is that of the
+    row, 0 for those of an older version. ``absences`` counts good answers in a row that did not hold it, the first of
     them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it; a ``protected`` one is never chosen.
     """
 
@@ -311,6 +312,7 @@ class InstanceRow(_Table):
     absences = IntegerField(default=0)
     absent_at = BigIntegerField(default=0)
     protected = BooleanField(default=False)
+    recorded_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "instances"
