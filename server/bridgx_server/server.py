@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,12 +78,16 @@ log = structlog.get_logger("bridgx.server")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a server or a worker is made of. ``tokens``: those of the settings, ``name`` or ``name=role`` → token."""
+    """What a server or a worker is made of.
+
+    ``tokens``: those of the settings, ``name`` or ``name=role`` → token. ``clock``: seconds by which catalogs age.
+    """
 
     settings: Settings
     store: Store
     keyring: Keyring
     tokens: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
 
     @cached_property
     def limiter(self) -> Limiter:
@@ -109,7 +114,7 @@ class Parts:
     def networks(self, clouds: AccountClouds, background: Executor | None = None) -> Networks:
         """The flows of networks over these accounts; ``background`` refreshes catalogs."""
         background = background or ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="bridgx-background")
-        return Networks(self.store, clouds, Catalog(clouds, background))
+        return Networks(self.store, clouds, Catalog(clouds, background, self.clock))
 
     def housekeeping(self, networks: Networks) -> Periodic:
         """What is done beside the tasks, not started yet.

@@ -26,6 +26,7 @@ from bridgx_server.providers.base import (
     ProviderError,
     ProviderSettings,
     SecurityGroupRule,
+    Subnet,
 )
 from moto.server import ThreadedMotoServer
 
@@ -166,6 +167,34 @@ def test_networks_are_made_once_and_described(peer: Peer) -> None:
     provider.delete_vpc(REGION, vpc)
     provider.delete_vpc(REGION, vpc)
     assert provider.describe_vpcs(REGION, [vpc]) == []
+
+
+def test_subnets_are_made_once_described_and_deleted(peer: Peer) -> None:
+    provider = peer.provider
+    token = str(uuid.uuid4())
+    vpc, other = (
+        provider.create_vpc(CreateVpc(REGION, name, "10.2.0.0/16", f"{token}-{name}")) for name in ("subnets", "other")
+    )
+    assert provider.describe_subnets(REGION, vpc) == []
+    request = CreateSubnet(REGION, vpc, "10.2.0.0/16", ZONE, "first", "10.2.0.0/20", f"{token}-1")
+    first = provider.create_subnet(request)
+    assert provider.create_subnet(request) == first
+    second = provider.create_subnet(replace(request, name="second", cidr_block="10.2.16.0/24", token=f"{token}-2"))
+    foreign = provider.create_subnet(replace(request, vpc_id=other, token=f"{token}-3"))
+    found = {row.subnet_id: row for row in provider.describe_subnets(REGION, vpc)}
+    assert set(found) == {first, second}
+    assert found[second] == Subnet(second, vpc, ZONE, "second", "10.2.16.0/24", "Available", False, 251)
+    assert (found[first].name, found[first].available_ip_count) == ("first", 4091)  # EC2 keeps five of a subnet
+    with pytest.raises(ProviderError) as refusal:
+        provider.create_subnet(replace(request, cidr_block="10.2.0.0/24", token=f"{token}-4"))
+    assert (refusal.value.kind, refusal.value.vendor_code) == (ErrorClass.INVALID_PARAMETER, "InvalidSubnet.Conflict")
+    provider.delete_subnet(REGION, vpc, first)
+    provider.delete_subnet(REGION, vpc, first)
+    assert [row.subnet_id for row in provider.describe_subnets(REGION, vpc)] == [second]
+    assert [row.subnet_id for row in provider.describe_subnets(REGION, other)] == [foreign]
+    provider.delete_subnet(REGION, vpc, second)
+    provider.delete_vpc(REGION, vpc)
+    assert provider.describe_subnets(REGION, vpc) == []
 
 
 def test_the_same_token_makes_the_same_machines(peer: Peer) -> None:

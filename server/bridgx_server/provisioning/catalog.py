@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
@@ -37,7 +38,8 @@ class Catalog:
         self._background = background
         self._clock = clock
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(ENTRIES)
-        self._loading: dict[Hashable, threading.Lock] = {}
+        # Only those that someone holds or waits for: callers name what they like.
+        self._loading: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def regions(self, account_id: int) -> list[Region]:
@@ -74,7 +76,7 @@ class Catalog:
 
     def _get(self, key: Hashable, load: Callable[[], Value]) -> Value:
         entry = self._entry(key)
-        if entry is not None and entry.value is not None:
+        if entry is not None:
             age = self._clock() - entry.at
             if age >= FRESH:
                 self._refresh_later(key, load)
@@ -82,14 +84,17 @@ class Catalog:
                 return cast(Value, entry.value)
         with self._loader(key):
             again = self._entry(key)
-            if again is not None and again.value is not None and again is not entry:
+            if again is not None and again is not entry:
                 return cast(Value, again.value)
             return self._load(key, load)
 
     def _load(self, key: Hashable, load: Callable[[], Value]) -> Value:
         value = load()
         with self._lock:
-            self._entries[key] = _Entry(value, self._clock())
+            if value is None:  # nothing of that name, and nothing to remember: it may be made at any moment
+                self._entries.pop(key, None)
+            else:
+                self._entries[key] = _Entry(value, self._clock())
         return value
 
     def _entry(self, key: Hashable) -> _Entry | None:
@@ -112,7 +117,11 @@ class Catalog:
                 if error.kind in (ErrorClass.BAD_CREDENTIALS, ErrorClass.PERMISSION_DENIED):
                     with self._lock:
                         self._entries.pop(key, None)
-            finally:
-                loader.release()
 
-        self._background.submit(refresh)
+        try:
+            future = self._background.submit(refresh)
+        except RuntimeError:  # the server is stopping: the old answer is the last
+            loader.release()
+        else:
+            # Also for one that is canceled before it has begun.
+            future.add_done_callback(lambda _: loader.release())

@@ -91,7 +91,7 @@ class Networks:
             self._check_zone(vpc.account_id, vpc.region_id, zone_id)
             _check_mask("cidr_block", cidr, provider.limits.subnet_prefix, provider.name)
             _check_inside("cidr_block", cidr, vpc.cidr_block)
-            self._check_siblings(provider, vpc, cidr, attempt.token)
+            self._check_siblings(provider, vpc, cidr)
             self._ready_vpc(provider, vpc.region_id, vpc.vpc_id)
         subnet_id = make()
         attempt.answered(subnet_id)
@@ -364,17 +364,19 @@ class Networks:
         if zone_id not in {zone.zone_id for zone in self.catalog.zones(account_id, region_id)}:
             raise InvalidField("zone_id", f"{zone_id} is no zone of {region_id}")
 
-    def _check_siblings(self, provider: Provider, vpc: StoredVpc, cidr: str, token: str) -> None:
-        siblings = provider.describe_subnets(vpc.region_id, vpc.vpc_id)
+    def _check_siblings(self, provider: Provider, vpc: StoredVpc, cidr: str) -> None:
+        known_here = {subnet.subnet_id for subnet in networks.subnets_of(self.store, vpc)}
+        # The same block, not written down here: the repetition of a request that was cut off meets its own subnet.
+        siblings = [
+            subnet
+            for subnet in provider.describe_subnets(vpc.region_id, vpc.vpc_id)
+            if subnet.cidr_block != cidr or subnet.subnet_id in known_here
+        ]
         if len(siblings) >= MOST_SUBNETS:
             raise QuotaExceeded(f"VPC {vpc.vpc_id} has {len(siblings)} subnets; it may have {MOST_SUBNETS}")
-        known_here = {subnet.subnet_id for subnet in networks.subnets_of(self.store, vpc)}
         block = ipaddress.IPv4Network(cidr)
         for sibling in siblings:
-            overlaps = ipaddress.IPv4Network(sibling.cidr_block, strict=False).overlaps(block)
-            # The same block, not written down here: the repetition of a request that was cut off meets its own subnet.
-            own = sibling.cidr_block == cidr and sibling.subnet_id not in known_here
-            if overlaps and not own:
+            if ipaddress.IPv4Network(sibling.cidr_block, strict=False).overlaps(block):
                 raise InvalidField("cidr_block", f"{cidr} overlaps {sibling.cidr_block} of {sibling.subnet_id}")
 
 

@@ -15,6 +15,7 @@ RUNNING = "running"
 DELETING = "deleting"
 DELETED = "deleted"
 LOST = "lost"
+STATUSES = (PENDING, RUNNING, DELETING, DELETED, LOST)
 IN_USE = (PENDING, RUNNING)
 
 
@@ -93,6 +94,7 @@ def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
             "instance_id": instance_id,
             "status": PENDING,
             "created_at": now,
+            "recorded_at": now,
             "tend_at": now,
         }
         for instance_id in dict.fromkeys(instance_ids)

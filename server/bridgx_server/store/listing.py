@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from peewee import fn
 
 from bridgx_server.errors import NotFound
 from bridgx_server.store.database import Store
+from bridgx_server.store.instances import DELETED, STATUSES
 from bridgx_server.store.models import InstanceRow, TaskRow
 from bridgx_server.store.paging import Page, PageOf
 from bridgx_server.store.scope import Scope
@@ -71,7 +74,7 @@ def page_tasks(store: Store, scope: Scope, account_key: str, cluster_name: str, 
         query = query.where(TaskRow.cluster_name == cluster_name)
     now, ids = store.now(), scope.account_ids(store)
     with store.connection():
-        total = store.counts.of_kept(TaskRow, query, (ids, account_key, cluster_name), now)
+        total = store.counts.of_kept(TaskRow.created_at, query, (ids, account_key, cluster_name), now)
         rows = [
             TaskLine(**{name: getattr(row, name) for name in TaskLine.__dataclass_fields__})
             for row in query.order_by(TaskRow.id.desc()).paginate(wanted.number, wanted.size)
@@ -82,11 +85,8 @@ def page_tasks(store: Store, scope: Scope, account_key: str, cluster_name: str, 
 def page_machines(store: Store, scope: Scope, which: MachineFilter, wanted: PageOf) -> Page[MachineLine]:
     """The machines that pass the filters, newest first."""
     query = _filtered(InstanceRow.select(*_columns()), scope, which)
-    now, ids = store.now(), scope.account_ids(store)
     with store.connection():
-        # A machine's state and addresses change; all else stays.
-        changes = bool(which.statuses or which.ip)
-        total = query.count() if changes else store.counts.of_kept(InstanceRow, query, (ids, which), now)
+        total = _count_machines(store, scope, which)
         ordered = query.order_by(InstanceRow.id.desc()).paginate(wanted.number, wanted.size)
         rows = [MachineLine(*row) for row in ordered.tuples()]
     return Page(rows, wanted.number, wanted.size, total)
@@ -114,9 +114,36 @@ def _columns() -> list[object]:
     return [getattr(InstanceRow, name) for name in MachineLine.__dataclass_fields__]
 
 
-def _filtered(query: object, scope: Scope, which: MachineFilter) -> Any:
+def _count_machines(store: Store, scope: Scope, which: MachineFilter) -> int:
+    """How many machines pass the filters, inside the caller's connection."""
+    everything = InstanceRow.select(InstanceRow.id)
+    kept = replace(which, statuses=())
+
+    def of_statuses(statuses: Sequence[str]) -> Any:
+        these = everything.where(InstanceRow.status.in_(list(statuses)))
+        if kept == MachineFilter() and scope.accounts is None:
+            return these
+        # Not as one condition of several: a database may think that most machines are in these states.
+        return _filtered(everything.where(InstanceRow.id.in_(these)), scope, kept, of_few=True)
+
+    # A machine's state and addresses change; all else stays.
+    if which.ip:
+        return int(_filtered(everything, scope, which).count())
+    if which.statuses and DELETED not in which.statuses:
+        return int(of_statuses(which.statuses).count())
+    others = [status for status in STATUSES if status not in which.statuses] if which.statuses else []
+    return store.counts.of_kept(
+        InstanceRow.recorded_at,
+        _filtered(everything, scope, kept),
+        (scope.account_ids(store), kept),
+        store.now(),
+        but=of_statuses(others) if others else None,
+    )
+
+
+def _filtered(query: object, scope: Scope, which: MachineFilter, *, of_few: bool = False) -> Any:
     # Where another filter says more than the account, its index is to be searched, and not the account's.
-    says_more = which.instance_id or which.ip or which.cluster_name or which.statuses
+    says_more = bool(of_few or which.instance_id or which.ip or which.cluster_name or which.statuses)
     found: Any = scope.narrowed(query, InstanceRow.account_id + 0 if says_more else InstanceRow.account_id)
     if which.account_key:
         found = found.where(InstanceRow.account_key == which.account_key)
@@ -128,7 +155,11 @@ def _filtered(query: object, scope: Scope, which: MachineFilter) -> Any:
         outer = InstanceRow.select(InstanceRow.id).where(InstanceRow.ip_outer == which.ip)
         found = found.where(InstanceRow.id.in_(inner.union(outer)))
     if which.provider:
-        found = found.where(InstanceRow.provider == which.provider)
+        # And of the few clouds nearly every other filter says more.
+        alone = not (says_more or which.account_key or scope.accounts is not None)
+        found = found.where(
+            (InstanceRow.provider if alone else fn.COALESCE(InstanceRow.provider, "")) == which.provider
+        )
     if which.cluster_name:
         found = found.where(InstanceRow.cluster_name == which.cluster_name)
     if which.statuses:

@@ -120,7 +120,11 @@ class ClusterRow(_Table):
 
     class Meta:
         table_name = "clusters"
-        indexes = ((("name", "deleted_at"), True), (("account_key", "id"), False))
+        indexes = (
+            (("name", "deleted_at"), True),
+            (("account_key", "id"), False),
+            (("deleted_at", "id"), False),
+        )
 
 
 class VpcRow(_Table):
@@ -140,7 +144,12 @@ class VpcRow(_Table):
 
     class Meta:
         table_name = "vpcs"
-        indexes = ((("vpc_id", "account_id"), True), (("provider", "region_id", "id"), False), (("name",), False))
+        indexes = (
+            (("vpc_id", "account_id"), True),
+            (("provider", "region_id", "id"), False),
+            (("region_id", "id"), False),
+            (("name",), False),
+        )
 
 
 class SubnetRow(_Table):
@@ -276,7 +285,8 @@ class InstanceRow(_Table):
     """A machine that a cloud has promised, from then on for ever.
 
     ``status`` is pending, running, deleting, deleted or lost. ``tend_at`` is when the cloud is to be asked about it
-    next; NULL when its state is settled. ``absences`` counts good answers in a row that did not hold it, the first of
+    next; NULL when its state is settled. ``created_at`` may be the cloud's own time, and ``recorded_at`` is that of the
+    row, 0 for those of an older version. ``absences`` counts good answers in a row that did not hold it, the first of
     them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it; a ``protected`` one is never chosen.
     """
 
@@ -307,6 +317,7 @@ class InstanceRow(_Table):
     absences = IntegerField(default=0)
     absent_at = BigIntegerField(default=0)
     protected = BooleanField(default=False)
+    recorded_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "instances"
@@ -315,6 +326,7 @@ class InstanceRow(_Table):
             (("cluster_id", "status"), False),
             (("cluster_name", "id"), False),
             (("account_key", "id"), False),
+            (("provider", "id"), False),
             (("status", "id"), False),
             (("task_id",), False),
             (("chunk_id",), False),
@@ -386,7 +398,11 @@ class OrphanRow(_Table):
 
     class Meta:
         table_name = "orphans"
-        indexes = ((("account_id", "region_id", "instance_id"), True),)
+        indexes = (
+            (("account_id", "region_id", "instance_id"), True),
+            (("region_id", "id"), False),
+            (("instance_id", "id"), False),
+        )
 
 
 class StockoutRow(_Table):
@@ -454,7 +470,9 @@ class FindingRow(_Table):
         indexes = (
             (("account_id", "region_id", "kind", "instance_id"), True),
             (("kind", "id"), False),
+            (("provider", "id"), False),
             (("account_key", "id"), False),
+            (("region_id", "id"), False),
             (("seen_at",), False),
         )
 
@@ -561,6 +579,7 @@ class AuditRow(_Table):
             (("account_id", "id"), False),
             (("actor", "id"), False),
             (("operation", "id"), False),
+            (("resource_kind", "id"), False),
             (("resource", "id"), False),
             (("outcome", "id"), False),
             (("at",), False),
