@@ -76,9 +76,9 @@ def test_a_dry_run_tells_everything_and_writes_nothing(world: World) -> None:
 
 
 def test_what_is_applied_is_told_as_done_at_the_command_line(world: World) -> None:
-    cluster = world.expanded(1)
-    (made,) = world.statuses(cluster)
-    known = world.stranger(world.at_the_cloud()[made]["tags"])
+    cluster = world.expanded(2)
+    made, known = world.statuses(cluster)
+    world.forget(known)
     assert bridgx(world, "--apply").exit_code == 0
     until(lambda: world.statuses(cluster) == {made: "Running", known: "Running"})
     (row,) = world.client.list_audit_records(pb.ListAuditRecordsRequest(resource=known))
@@ -134,10 +134,10 @@ def test_every_region_is_compared_where_that_is_asked_for(world: World) -> None:
 
 
 def test_the_report_tells_what_was_recorded(world: World) -> None:
-    cluster = world.expanded(2)
+    cluster = world.expanded(3)
     settle()
-    gone, stays = world.statuses(cluster)
-    known = world.stranger(world.at_the_cloud()[stays]["tags"])
+    gone, stays, known = world.statuses(cluster)
+    world.forget(known)
     orphan = world.orphan()
     world.delete_in_the_console(gone)
     assert json.loads(bridgx(world, "report", "--json").stdout)["machines"] == []

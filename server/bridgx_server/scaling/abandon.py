@@ -34,7 +34,7 @@ def abandon(engine: Engine, task: Task, lease: Lease, error: ProviderError) -> b
         counts = chunks.counts_of_task(engine.store, task.id, task.action).values()
         done = sum(count.ran if task.action == tasks.EXPAND else count.deleted for count in counts)
         if task.action == tasks.EXPAND and task.cancel == "delete":
-            expand._delete_all(engine, task, now)
+            expand.delete_all(engine, task, now)
         result = outcome.of_task(task, ledger, done)
         tasks.update(
             engine.store,

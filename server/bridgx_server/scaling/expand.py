@@ -160,7 +160,7 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
         counts = chunks.counts_of_task(engine.store, task.id, tasks.EXPAND)
         ran = sum(count.ran for count in counts.values())
         if task.cancel == "delete":
-            _delete_all(engine, task, now)
+            delete_all(engine, task, now)
         result = outcome.of_task(task, ledger, ran)
         tasks.update(
             engine.store,
@@ -176,7 +176,7 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
     return True
 
 
-def _delete_all(engine: Engine, task: Task, now: int) -> None:
+def delete_all(engine: Engine, task: Task, now: int) -> None:
     template = engine.templates.template(task.cluster_id)
     watches.wake(task.account_id, template.region_id, now)
     clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
