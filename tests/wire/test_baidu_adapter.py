@@ -222,8 +222,8 @@ def an_answer(status: str, body: bytes, length: int | None = None) -> bytes:
         (an_answer("401 Unauthorized", b""), ErrorClass.BAD_CREDENTIALS),
         (an_answer("403 Forbidden", b""), ErrorClass.PERMISSION_DENIED),
         (an_answer("500 Error", b'{"code": "InternalError"}'), ErrorClass.UNAVAILABLE),
-        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.TIMEOUT_UNKNOWN),
-        (an_answer("200 OK", b'{"zones": [', length=400), ErrorClass.TIMEOUT_UNKNOWN),
+        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.UNAVAILABLE),
+        (an_answer("200 OK", b'{"zones": [', length=400), ErrorClass.UNAVAILABLE),
         (b"", ErrorClass.TIMEOUT_UNKNOWN),
         (b"good day\r\n\r\n", ErrorClass.TIMEOUT_UNKNOWN),
     ],
@@ -280,6 +280,17 @@ def test_a_list_that_goes_in_a_circle_ends() -> None:
         server.close()
 
     assert error.kind is ErrorClass.UNAVAILABLE
+
+
+def test_a_list_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    for way_on in (b'"isTruncated": true', b'"isTruncated": true, "nextMarker": ""'):
+        server = Misbehaving(an_answer("200 OK", b'{"instances": [{"id": "i-1", "tags": []}], ' + way_on + b"}"))
+        try:
+            error = failure(lambda url=server.url: an_adapter(url).find_machines("bj", {}))
+        finally:
+            server.close()
+
+        assert (error.kind, error.operation) == (ErrorClass.UNAVAILABLE, "list_instances")
 
 
 def test_neither_secret_nor_password_is_logged_even_at_debug(

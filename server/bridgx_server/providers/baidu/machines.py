@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from baidubce.services.bcc import bcc_model
@@ -86,7 +85,16 @@ class Machines:
             cds_auto_renew=False,
             client_token=request.token,
         )
-        return CreatedMachines(tuple(body.get("instanceIds") or ()), request_id)
+        ids = tuple(str(instance_id) for instance_id in body.get("instanceIds") or ())
+        if not ids:
+            raise ProviderError(
+                ErrorClass.TIMEOUT_UNKNOWN,
+                "the answer names no machine",
+                provider=PROVIDER,
+                operation="create_instance_by_spec",
+                request_id=request_id,
+            )
+        return CreatedMachines(ids, request_id)
 
     def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:
         return [_machine(row) for row in self._rows(region_id, instance_ids)]
@@ -95,7 +103,7 @@ class Machines:
         # Baidu joins several tags by "or", so one is asked for and the others are looked at here. A comma or a colon
         # in a tag would be taken for its syntax.
         asked = next((f"{key}:{value}" for key, value in tags.items() if not re.search("[,:]", key + value)), None)
-        listed = pages(partial(self._calls.bcc, region_id, "list_instances", tags=asked), "instances")
+        listed = pages(self._calls.bcc, region_id, "list_instances", "instances", tags=asked)
         found = [_machine(row) for row in listed]
         return [machine for machine in found if tags.items() <= machine.tags.items()]
 
@@ -155,8 +163,8 @@ class Machines:
 
     def _rows(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
-            listed = partial(self._calls.bcc, region_id, "list_instances", instance_ids=",".join(ids))
-            return [row for row in pages(listed, "instances") if row["id"] in ids]
+            listed = pages(self._calls.bcc, region_id, "list_instances", "instances", instance_ids=",".join(ids))
+            return [row for row in listed if row["id"] in ids]
 
         return among(list(dict.fromkeys(instance_ids)), fetch)
 
