@@ -44,7 +44,7 @@ def everywhere(*end: object) -> dict[str, tuple[object, ...]]:
 SUCCESS = everywhere("SUCCESS", ASKED, ASKED, 0, 0, 0, "")
 
 
-@pytest.mark.parametrize("kind", ["throttle", "unavailable", "cut_before", "cut_after"])
+@pytest.mark.parametrize("kind", ["throttle", "unavailable", "cut_before", "cut_after", "empty"])
 def test_calls_that_fail_by_the_third_cost_time_and_no_machine(world: FaultWorld, kind: str) -> None:
     world.fault(kind, rate=0.3)
     world.start_worker()

@@ -379,6 +379,33 @@ def test_calls_that_change_machines_leave_places_for_those_that_look(world: Worl
             pass
 
 
+def test_calls_that_wait_to_change_machines_do_not_stand_before_the_places_for_those_that_look(world: World) -> None:
+    def asks(number: int, machines: int) -> Granted | Later:
+        flow, api = f"task-{number}", "RunInstances" if machines else "DescribeInstances"
+        owner, lease = "process", 30_000
+        answer = limits.ask(
+            world.store, Asked(limiter, REGION, FREE, api, machines, flow, True, owner, lease, places=8, spare=2)
+        )
+        assert answer is not None
+        return answer
+
+    limiter = limits.limiter_of(world.store, CLOUD, KEY)
+    under_way = [asks(number, machines=10) for number in range(6)]
+    waiting = [asks(number, machines=10) for number in range(6, 9)]
+    assert [type(answer) for answer in (*under_way, *waiting)] == [Granted] * 6 + [Later] * 3
+
+    looks = [asks(number, machines=0) for number in range(9, 12)]
+
+    assert [type(answer) for answer in looks] == [Granted, Granted, Later]
+    # A place that those who wait for one could take is theirs, though: they have waited for longer.
+    for answer in under_way[:2]:
+        assert isinstance(answer, Granted)
+        limits.settle(world.store, answer, limiter, FREE, ended=True)
+    assert isinstance(asks(11, machines=0), Later)
+    assert isinstance(asks(6, machines=10), Granted)
+    assert isinstance(asks(7, machines=10), Granted)
+
+
 def test_the_places_of_a_dead_process_are_free_when_its_lease_has_run_out(world: World) -> None:
     dead = world.gate(FREE, world.process(places=1, lease=3600.0))
     held = dead.call(REGION, "ListThings")

@@ -247,6 +247,25 @@ def test_an_answer_without_its_content_is_not_taken_for_nothing(
     assert refused(lambda: call(adapter)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("action", "rows", "call"),
+    [
+        ("DescribeImages", {"Images": {"Image": []}}, lambda it: it.list_images(REGION)),
+        (
+            "DescribeVSwitches",
+            {"VSwitches": {"VSwitch": [{"VSwitchId": "vsw-1"}]}},
+            lambda it: it.describe_subnets(REGION, "vpc-1"),
+        ),
+    ],
+)
+def test_a_page_of_a_list_of_unknown_length_is_not_taken_for_the_whole(
+    adapter: Provider, scripted: ScriptedServer, action: str, rows: Any, call: Callable[[Provider], Any]
+) -> None:
+    scripted.answer(action, {"RequestId": "R", **rows})
+
+    assert refused(lambda: call(adapter)).kind is ErrorClass.UNAVAILABLE
+
+
 def test_a_host_that_has_no_address_is_unavailable() -> None:
     nowhere = alibaba.connect(ACCOUNT, ProviderSettings(endpoint="http://ecs.nowhere.invalid"))
 

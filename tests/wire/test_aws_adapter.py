@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from bridgx_server.cloudsim.control_client import ControlClient
@@ -263,3 +266,30 @@ def test_codes_that_nobody_knows(simulator: CloudSim, code: str, status: int, ki
     with pytest.raises(ProviderError) as refusal:
         provider.list_regions()
     assert refusal.value.kind is kind
+
+
+def test_pages_that_repeat_are_an_error_and_not_an_endless_list() -> None:
+    answer = b"<DescribeImagesResponse><imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        serving.start()
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(ProviderError) as refusal:
+            connect(ACCOUNT, ProviderSettings(endpoint=endpoint)).list_images(REGION)
+        server.shutdown()
+        serving.join()
+
+    assert refusal.value.kind is ErrorClass.UNAVAILABLE
+    assert "repeat" in refusal.value.message

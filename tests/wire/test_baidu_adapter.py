@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -222,8 +223,8 @@ def an_answer(status: str, body: bytes, length: int | None = None) -> bytes:
         (an_answer("401 Unauthorized", b""), ErrorClass.BAD_CREDENTIALS),
         (an_answer("403 Forbidden", b""), ErrorClass.PERMISSION_DENIED),
         (an_answer("500 Error", b'{"code": "InternalError"}'), ErrorClass.UNAVAILABLE),
-        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.TIMEOUT_UNKNOWN),
-        (an_answer("200 OK", b'{"zones": [', length=400), ErrorClass.TIMEOUT_UNKNOWN),
+        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.UNAVAILABLE),
+        (an_answer("200 OK", b'{"zones": [', length=400), ErrorClass.UNAVAILABLE),
         (b"", ErrorClass.TIMEOUT_UNKNOWN),
         (b"good day\r\n\r\n", ErrorClass.TIMEOUT_UNKNOWN),
     ],
@@ -280,6 +281,17 @@ def test_a_list_that_goes_in_a_circle_ends() -> None:
         server.close()
 
     assert error.kind is ErrorClass.UNAVAILABLE
+
+
+def test_a_list_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    for way_on in (b'"isTruncated": true', b'"isTruncated": true, "nextMarker": ""'):
+        server = Misbehaving(an_answer("200 OK", b'{"instances": [{"id": "i-1", "tags": []}], ' + way_on + b"}"))
+        try:
+            error = failure(lambda url=server.url: an_adapter(url).find_machines("bj", {}))
+        finally:
+            server.close()
+
+        assert (error.kind, error.operation) == (ErrorClass.UNAVAILABLE, "list_instances")
 
 
 def test_neither_secret_nor_password_is_logged_even_at_debug(
@@ -510,6 +522,42 @@ def test_a_machine_that_baidu_does_not_take_back_is_named() -> None:
 
     assert error.kind is ErrorClass.CONFLICT
     assert "i-1" in error.message
+
+
+ONLY_POSTPAID = b'{"code": "Instance.DeleteServerFailException", "message": "not postpay", "requestId": "r"}'
+DENIED = b'{"code": "AccessDenied", "message": "in its own words", "requestId": "r-1"}'
+BUSY = b'{"code": "RequestLimited", "message": "in its own words", "requestId": "r-1"}'
+ALL_TAKEN_BACK = an_answer("200 OK", b'{"failedInstanceIds": []}')
+
+
+@pytest.mark.parametrize(
+    ("before", "refusal", "kind"),
+    [
+        ([], an_answer("403 Forbidden", DENIED), ErrorClass.PERMISSION_DENIED),
+        ([ALL_TAKEN_BACK], an_answer("403 Forbidden", DENIED), ErrorClass.CONFLICT),
+        ([ALL_TAKEN_BACK, ALL_TAKEN_BACK], an_answer("403 Forbidden", DENIED), ErrorClass.CONFLICT),
+        ([ALL_TAKEN_BACK], an_answer("429 Too Many Requests", BUSY), ErrorClass.CONFLICT),
+    ],
+    ids=["first-refund", "second-refund", "postpaid", "throttled"],
+)
+def test_a_deletion_of_which_a_part_was_done_is_never_refused_for_good(
+    before: list[bytes], refusal: bytes, kind: ErrorClass
+) -> None:
+    prepaid = [f"i-{number}" for number in range(21)]  # one more than is given back in a call
+    rows = [{"id": key, "paymentTiming": "Prepaid"} for key in prepaid] + [
+        {"id": "i-post", "paymentTiming": "Postpaid"}
+    ]
+    listed = json.dumps({"instances": rows, "isTruncated": False}).encode()
+    server = Misbehaving(an_answer("403 Forbidden", ONLY_POSTPAID), an_answer("200 OK", listed), *before, refusal)
+    try:
+        error = failure(lambda: an_adapter(server.url).delete_machines("bj", [*prepaid, "i-post"]))
+    finally:
+        server.close()
+
+    assert error.kind is kind
+    assert (error.message, error.request_id) == ("in its own words", "r-1")
+    assert error.vendor_code in ("AccessDenied", "RequestLimited")
+    assert server.connections == 3 + len(before)
 
 
 def test_threads_share_a_client_and_get_their_own_answers(baidu: Provider, order: CreateMachines) -> None:

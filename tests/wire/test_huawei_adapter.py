@@ -269,8 +269,8 @@ def an_answer(status: str, body: bytes | dict[str, Any], length: int | None = No
         (an_answer("401 Unauthorized", b""), ErrorClass.BAD_CREDENTIALS),
         (an_answer("404 Not Found", b'{"itemNotFound": {"code": 404, "message": "gone"}}'), ErrorClass.NOT_FOUND),
         (an_answer("500 Error", b'{"error": "all is lost"}'), ErrorClass.UNAVAILABLE),
-        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.TIMEOUT_UNKNOWN),
-        (an_answer("200 OK", b"[1, 2]"), ErrorClass.TIMEOUT_UNKNOWN),
+        (an_answer("200 OK", b"<html>welcome</html>"), ErrorClass.UNAVAILABLE),
+        (an_answer("200 OK", b"[1, 2]"), ErrorClass.UNAVAILABLE),
         (an_answer("200 OK", b'{"availability_zones": [', length=400), ErrorClass.TIMEOUT_UNKNOWN),
         (b"", ErrorClass.TIMEOUT_UNKNOWN),
         (b"good day\r\n\r\n", ErrorClass.TIMEOUT_UNKNOWN),
@@ -358,6 +358,13 @@ def test_a_project_that_is_given_is_used_and_not_looked_up(huawei: Provider, con
 
     assert control.calls(CLOUD, "KeystoneListAuthProjects") == []
     assert {call["path"] for call in control.calls(CLOUD)} == {"/v1/demo-project/availability-zones"}
+
+
+def test_an_answer_without_projects_does_not_say_that_there_is_none() -> None:
+    with Canned(an_answer("200 OK", b"")) as server:
+        error = failure(lambda: an_adapter(server.url, project="").list_zones(REGION))
+
+    assert (error.kind, error.operation) == (ErrorClass.UNAVAILABLE, "keystone_list_auth_projects")
 
 
 def test_a_given_project_of_another_account_is_refused(simulator: CloudSim, control: ControlClient) -> None:

@@ -36,6 +36,7 @@ from bridgx_server.providers.tencent import connect
 from bridgx_server.providers.tencent.calls import Calls
 from bridgx_server.providers.tencent.errors import CODES, SOURCES
 from bridgx_server.providers.tencent.transport import is_loopback
+from wire.conformance.spoiling_proxy import SpoilingProxy
 
 CLOUD = "TencentCloud"
 SECRET = "demo-secret-TencentCloud"
@@ -701,6 +702,70 @@ def test_a_machine_in_the_recycle_bin_is_deleted_by_one_call(
 
     assert control.machines(CLOUD) == []
     assert len(control.calls(CLOUD, DELETE)) == 3
+
+
+def a_refusal(code: str) -> bytes:
+    return a_response(Error={"Code": code, "Message": "in its own words"})
+
+
+def shown(**charge_types: str) -> bytes:
+    rows = [
+        {"InstanceId": key, "InstanceState": "RUNNING", "InstanceChargeType": of} for key, of in charge_types.items()
+    ]
+    return a_response(InstanceSet=rows, TotalCount=len(rows))
+
+
+ALL_LEFT = [shown(a="PREPAID")]
+ONE_GONE = [shown(a="POSTPAID_BY_HOUR", b="PREPAID"), a_response()]
+ONE_IN_THE_BIN = [shown(a="PREPAID"), a_response()]
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "kind"),
+    [
+        (ALL_LEFT, "FailedOperation.Unreturnable", ErrorClass.PERMISSION_DENIED),
+        (ONE_GONE, "FailedOperation.Unreturnable", ErrorClass.CONFLICT),
+        (ONE_IN_THE_BIN, "FailedOperation.Unreturnable", ErrorClass.CONFLICT),
+        (ONE_GONE, "LimitExceeded.UserReturnQuota", ErrorClass.CONFLICT),
+        (ONE_GONE, "AuthFailure.SecretIdNotFound", ErrorClass.CONFLICT),
+        (ONE_GONE, "SomethingNew", ErrorClass.CONFLICT),
+        (ONE_GONE, "RequestLimitExceeded", ErrorClass.CONFLICT),
+        (ONE_GONE, "InternalError", ErrorClass.UNAVAILABLE),
+    ],
+)
+def test_a_deletion_of_which_a_part_was_done_is_never_refused_for_good(
+    before: list[bytes], code: str, kind: ErrorClass
+) -> None:
+    with Misbehaving(*before, a_refusal(code)) as server:
+        error = failure(lambda: an_adapter(server.url).delete_machines(REGION, ["a", "b"][: len(before)]))
+
+    assert error.kind is kind
+    assert (error.vendor_code, error.message, error.request_id) == (code, "in its own words", "r-1")
+    assert (error.operation, server.connections) == (DELETE, len(before) + 1)
+
+
+def test_machines_that_went_to_the_recycle_bin_are_asked_for_again_when_it_does_not_let_them_go(
+    tencent: Provider, order: CreateMachines, control: ControlClient, simulator: CloudSim
+) -> None:
+    prepaid = replace(order, charge=Charge("PrePaid", "Month", 1))
+    made = list(tencent.create_machines(prepaid).instance_ids)
+
+    def refuse_the_next(content: bytes) -> bytes:
+        proxy.spoil(None)
+        control.fault("error", CLOUD, DELETE, times=1, params={"code": "FailedOperation.Unreturnable"})
+        return content
+
+    proxy = SpoilingProxy(simulator.endpoints[CLOUD], lambda action: len(control.calls(CLOUD, action)))
+    proxy.spoil(refuse_the_next, DELETE)
+    try:
+        error = failure(lambda: an_adapter(proxy.url).delete_machines(REGION, made))
+    finally:
+        proxy.stop()
+
+    assert (error.kind, error.vendor_code) == (ErrorClass.CONFLICT, "FailedOperation.Unreturnable")
+    assert {machine.state for machine in tencent.describe_machines(REGION, made)} == {MachineState.STOPPED}
+    tencent.delete_machines(REGION, made)
+    assert control.machines(CLOUD) == []
 
 
 def test_machines_that_could_not_be_made_do_not_hinder_the_deletion_of_others(

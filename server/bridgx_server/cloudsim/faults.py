@@ -13,6 +13,7 @@ KINDS = {
     "unavailable": "refused with 503",
     "cut_before": "the connection is cut before anything happened",
     "cut_after": "the connection is cut after it happened",
+    "empty": "a success is answered without a body, after it happened",
     "slow": "answered only after `seconds`",
     "stockout": "no machine of the type is in stock",
     "partial": "only `count` machines are in stock",

@@ -192,6 +192,8 @@ class CloudSim:
             response = front.refusal(error, call.action)
         cloud.commit()
         self._note(provider, call.action, request, call.parameters, response.status)
+        if "empty" in kinds and response.status < 300:
+            return web.Response(status=response.status)
         return _cut(request) if "cut_after" in kinds else response
 
     def _refuse(self, provider: str, action: str, kinds: Mapping[str, Any]) -> None:

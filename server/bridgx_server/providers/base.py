@@ -379,5 +379,8 @@ class Provider(Protocol):
         ...
 
     def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        """Delete machines and their disks (at most :attr:`Limits.delete_batch`); those gone already are success."""
+        """Delete machines and their disks (at most :attr:`Limits.delete_batch`); those gone already are success.
+
+        A refusal for good means that all are as they were: after a part was deleted, a refusal is a CONFLICT.
+        """
         ...

@@ -108,7 +108,7 @@ def ask(store: Store, asked: Asked) -> Granted | Later | None:
         mine = next((row for row in flows if row.bucket_id == bucket.id and row.name == asked.flow), None)
         waiting = [row for row in flows if row is not mine and row.waiting]
         turn = _Turn(asked, bucket, waiting, mine, _uncounted(under_way, bucket.id), now)
-        free = _places_left(asked, under_way) - turn.others_wanting_a_place()
+        free = _places_left(asked, under_way, turn.others_wanting_a_place())
         if turn.ready_at <= now and (free > 0 or not asked.takes_place):
             return _grant(asked, turn, now)
         at = max(turn.expected_at, now + 1)
@@ -244,12 +244,12 @@ class _Turn:
         machines = self.asked.machines * MICRO / limit.machines.per_second if limit.machines else 0.0
         return max(1, int(max(calls, machines)))
 
-    def others_wanting_a_place(self) -> int:
+    def others_wanting_a_place(self) -> list[FlowRow]:
         """Those, of any API, who have wanted a place for longer."""
         mine = (self.since, self.mine.id if self.mine else float("inf"))
-        return sum(
-            1 for row in self.waiting if row.wants_place and row.here_until > self.now and (row.since, row.id) < mine
-        )
+        return [
+            row for row in self.waiting if row.wants_place and row.here_until > self.now and (row.since, row.id) < mine
+        ]
 
 
 def _lacking(
@@ -301,10 +301,16 @@ def _bucket(asked: Asked) -> BucketRow:
     return bucket
 
 
-def _places_left(asked: Asked, under_way: list[CallRow]) -> int:
+def _places_left(asked: Asked, under_way: list[CallRow], ahead: list[FlowRow]) -> int:
+    """How many places are free for the call when those ahead of it have had theirs."""
     taken = [bool(row.machines) for row in under_way if row.has_place]
     left = asked.places - len(taken)
-    return min(left, asked.places - asked.spare - sum(taken)) if asked.machines else left
+    left_for_machines = asked.places - asked.spare - sum(taken)
+    if asked.machines:
+        return min(left, left_for_machines) - len(ahead)
+    # However many wait to make or end machines, the spare places are none that they could take.
+    changing = sum(1 for row in ahead if row.machines)
+    return left - (len(ahead) - changing) - min(changing, max(0, left_for_machines))
 
 
 def _grant(asked: Asked, turn: _Turn, now: int) -> Granted:

@@ -8,7 +8,7 @@ from typing import Any
 from alibabacloud_ecs20140526 import models
 
 from bridgx_server.providers.alibaba.calls import Calls
-from bridgx_server.providers.alibaba.paging import by_token, rows_in
+from bridgx_server.providers.alibaba.paging import by_token, length_of, rows_in
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 from bridgx_server.providers.gate import side_by_side
 
@@ -89,7 +89,7 @@ def list_images(calls: Calls, region_id: str) -> list[Image]:
         return calls.ecs(region_id, "describe_images", request)
 
     first = page(1)
-    pages = -(-int(first.total_count or 0) // IMAGES_A_PAGE)
+    pages = -(-length_of("describe_images", first) // IMAGES_A_PAGE)
     bodies = [first, *side_by_side(page, range(2, pages + 1), PAGES_AT_ONCE)]
     return list({row.image_id: _image(row) for body in bodies for row in _image_rows(body)}.values())
 

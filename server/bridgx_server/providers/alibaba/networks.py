@@ -11,7 +11,7 @@ from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_vpc20160428 import models as vpc
 
 from bridgx_server.providers.alibaba.calls import Calls
-from bridgx_server.providers.alibaba.paging import by_token, id_in, rows_in
+from bridgx_server.providers.alibaba.paging import by_token, id_in, length_of, rows_in
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -95,7 +95,7 @@ def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
             return []  # the VPC does not exist
         rows = rows_in("describe_vswitches", body.v_switches, "v_switch")
         found.update((row.v_switch_id, _subnet(row)) for row in rows)
-        if not rows or number * ROWS_A_PAGE >= int(body.total_count):
+        if not rows or number * ROWS_A_PAGE >= length_of("describe_vswitches", body):
             return list(found.values())
         number += 1
 

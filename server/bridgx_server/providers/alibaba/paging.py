@@ -16,6 +16,18 @@ def rows_in(operation: str, container: Any, name: str) -> list[Any]:
     return list(getattr(container, name) or ())
 
 
+def length_of(operation: str, body: Any) -> int:
+    """How many rows the whole list has. Without that, what one page holds may be a part."""
+    if body.total_count is None:
+        raise ProviderError(
+            ErrorClass.UNAVAILABLE,
+            "the answer does not say how long its list is",
+            provider=PROVIDER,
+            operation=operation,
+        )
+    return int(body.total_count)
+
+
 def id_in(operation: str, made: str | None) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
     if not made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -61,22 +62,34 @@ class Calls:
             raise _error(ErrorClass.BAD_CREDENTIALS, operation, "no credentials are registered") from None
         except (EndpointConnectionError, ConnectTimeoutError):
             raise _error(ErrorClass.UNAVAILABLE, operation, "no connection could be made") from None
-        except (BotoCoreError, ResponseParserError) as error:
-            # Read timeouts, closed connections, answers that are not EC2's: it may have been done.
+        except ResponseParserError:
+            # An answer that is not EC2's: what was to be changed may have been.
+            kind = ErrorClass.UNAVAILABLE if operation.startswith("describe_") else ErrorClass.TIMEOUT_UNKNOWN
+            raise _error(kind, operation, "the answer could not be read") from None
+        except BotoCoreError as error:
+            # Read timeouts, closed connections: it may have been done.
             text = f"no answer came ({type(error).__name__})"
             raise _error(ErrorClass.TIMEOUT_UNKNOWN, operation, text) from None
         return answer
 
     def pages(self, region_id: str, operation: str, key: str, size: int, **parameters: Any) -> list[Any]:
-        """All rows under ``key`` of an operation that pages by MaxResults and NextToken."""
+        """All rows under ``key`` of an operation that pages by MaxResults and NextToken.
+
+        Raises ProviderError (UNAVAILABLE) rather than give a part: where an answer lacks its list, or a token comes again.
+        """
         rows: list[Any] = []
+        seen: set[str] = set()
         token: dict[str, str] = {}
         while True:
             answer = self.ec2(region_id, operation, MaxResults=size, **parameters, **token)
-            rows.extend(answer.get(key, []))
-            if not answer.get("NextToken"):
+            rows.extend(rows_in(operation, answer, key))
+            following = answer.get("NextToken")
+            if not following:
                 return rows
-            token = {"NextToken": answer["NextToken"]}
+            if following in seen:
+                raise _error(ErrorClass.UNAVAILABLE, operation, "the pages of the answer repeat")
+            seen.add(following)
+            token = {"NextToken": following}
 
     def root_device(self, region_id: str, image_id: str) -> str:
         """The name of an image's root device, which never changes; raises NOT_FOUND."""
@@ -84,7 +97,8 @@ class Calls:
             known = self._root_devices.get((region_id, image_id))
         if known:
             return known
-        images = self.ec2(region_id, "describe_images", ImageIds=[image_id]).get("Images", [])
+        answer = self.ec2(region_id, "describe_images", ImageIds=[image_id])
+        images = rows_in("describe_images", answer, "Images")
         if not images:
             raise _error(ErrorClass.NOT_FOUND, "describe_images", f"there is no image {image_id} in {region_id}")
         device = str(images[0].get("RootDeviceName") or "/dev/xvda")
@@ -128,6 +142,21 @@ class Calls:
             self._session.get_credentials().get_frozen_credentials()
         except (BotoCoreError, RuntimeError) as error:
             raise no_identity(PROVIDER, operation, type(error).__name__) from None
+
+
+def rows_in(operation: str, answer: Mapping[str, Any], key: str) -> list[Any]:
+    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
+    rows = answer.get(key)
+    if not isinstance(rows, list):
+        raise _error(ErrorClass.UNAVAILABLE, operation, "the answer lacks its list")
+    return rows
+
+
+def id_in(operation: str, made: Mapping[str, Any], key: str) -> str:
+    """The id of what was made. Without one it is not known whether anything was."""
+    if not made.get(key):
+        raise _error(ErrorClass.TIMEOUT_UNKNOWN, operation, "the answer lacks the id")
+    return str(made[key])
 
 
 def _machine_session(operation: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridgx_server.providers.aws.calls import CATALOG_REGION, Calls
+from bridgx_server.providers.aws.calls import CATALOG_REGION, Calls, rows_in
 from bridgx_server.providers.base import ErrorClass, Image, InstanceType, ProviderError, Region, Zone
 from bridgx_server.providers.gate import side_by_side
 
@@ -21,12 +21,13 @@ CALLS_AT_ONCE = 4
 
 
 def list_regions(calls: Calls) -> list[Region]:
-    rows = calls.ec2(CATALOG_REGION, "describe_regions")["Regions"]
+    rows = rows_in("describe_regions", calls.ec2(CATALOG_REGION, "describe_regions"), "Regions")
     return [Region(row["RegionName"], row["RegionName"]) for row in rows]
 
 
 def list_zones(calls: Calls, region_id: str) -> list[Zone]:
-    rows = calls.ec2(region_id, "describe_availability_zones")["AvailabilityZones"]
+    answer = calls.ec2(region_id, "describe_availability_zones")
+    rows = rows_in("describe_availability_zones", answer, "AvailabilityZones")
     return [Zone(row["ZoneName"], row["ZoneName"]) for row in rows if row.get("State", "available") == "available"]
 
 
@@ -44,10 +45,8 @@ def list_instance_types(calls: Calls, region_id: str, zone_id: str) -> list[Inst
     batches = [on_sale[start : start + TYPES_A_CALL] for start in range(0, len(on_sale), TYPES_A_CALL)]
 
     def described(names: list[str]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = calls.ec2(region_id, "describe_instance_types", InstanceTypes=names)[
-            "InstanceTypes"
-        ]
-        return rows
+        answer = calls.ec2(region_id, "describe_instance_types", InstanceTypes=names)
+        return rows_in("describe_instance_types", answer, "InstanceTypes")
 
     return [
         InstanceType(
@@ -68,11 +67,12 @@ def list_images(calls: Calls, region_id: str) -> list[Image]:
 
 def find_image(calls: Calls, region_id: str, image_id: str) -> Image | None:
     try:
-        rows = calls.ec2(region_id, "describe_images", ImageIds=[image_id]).get("Images", [])
+        answer = calls.ec2(region_id, "describe_images", ImageIds=[image_id])
     except ProviderError as error:
         if error.kind is ErrorClass.NOT_FOUND or error.vendor_code == "InvalidAMIID.Malformed":
             return None
         raise
+    rows = rows_in("describe_images", answer, "Images")
     return next((_image(row) for row in rows if row.get("State") == "available"), None)
 
 

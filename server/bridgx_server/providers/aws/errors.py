@@ -62,6 +62,8 @@ CODES: Mapping[str, ErrorClass] = {
     "IncorrectInstanceState": ErrorClass.CONFLICT,
     "ResourceInUse": ErrorClass.CONFLICT,
     "ConcurrentTagAccess": ErrorClass.CONFLICT,
+    # One of the machines is protected from termination. Those in other zones are terminated all the same.
+    "OperationNotPermitted": ErrorClass.CONFLICT,
     "IdempotentInstanceTerminated": ErrorClass.CONFLICT,
     # Wrong
     "IdempotentParameterMismatch": ErrorClass.INVALID_PARAMETER,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bridgx_server.providers.aws.calls import PROVIDER, Calls
+from bridgx_server.providers.aws.calls import PROVIDER, Calls, rows_in
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
@@ -75,8 +75,16 @@ def check(request: CreateMachines) -> None:
 def create(calls: Calls, request: CreateMachines) -> CreatedMachines:
     """Creates the machines; fewer where the capacity does not hold them all."""
     answer = calls.ec2(request.region_id, "run_instances", **_parameters(calls, request))
-    ids = tuple(row["InstanceId"] for row in answer["Instances"])
+    ids = tuple(row["InstanceId"] for row in answer.get("Instances", ()))
     request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+    if not ids:
+        raise ProviderError(
+            ErrorClass.TIMEOUT_UNKNOWN,
+            "the answer names no machine",
+            provider=PROVIDER,
+            operation="run_instances",
+            request_id=request_id,
+        )
     shortfall = None
     if len(ids) < request.count:
         shortfall = ProviderError(
@@ -175,7 +183,9 @@ def _mapping(device: str, disk: Disk) -> dict[str, Any]:
 
 def _found(calls: Calls, region_id: str, filters: list[dict[str, Any]]) -> list[Machine]:
     reservations = calls.pages(region_id, "describe_instances", "Reservations", 1000, Filters=filters)
-    return [_machine(row) for reservation in reservations for row in reservation["Instances"]]
+    return [
+        _machine(row) for reservation in reservations for row in rows_in("describe_instances", reservation, "Instances")
+    ]
 
 
 def _machine(row: dict[str, Any]) -> Machine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bridgx_server.providers.aws.calls import PROVIDER, Calls
+from bridgx_server.providers.aws.calls import PROVIDER, Calls, id_in
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -36,7 +36,7 @@ def create_vpc(calls: Calls, request: CreateVpc) -> str:
         CidrBlock=request.cidr_block,
         TagSpecifications=_tags("vpc", request.name, request.token),
     )
-    return str(answer["Vpc"]["VpcId"])
+    return id_in("create_vpc", answer.get("Vpc", {}), "VpcId")
 
 
 def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
@@ -63,7 +63,7 @@ def create_subnet(calls: Calls, request: CreateSubnet) -> str:
         AvailabilityZone=request.zone_id,
         TagSpecifications=_tags("subnet", request.name, request.token),
     )
-    return str(answer["Subnet"]["SubnetId"])
+    return id_in("create_subnet", answer.get("Subnet", {}), "SubnetId")
 
 
 def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
@@ -101,7 +101,7 @@ def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
         VpcId=request.vpc_id,
         TagSpecifications=_tags("security-group", request.name, request.token),
     )
-    return str(answer["GroupId"])
+    return id_in("create_security_group", answer, "GroupId")
 
 
 def add_rules(calls: Calls, region_id: str, group_id: str, rules: Sequence[SecurityGroupRule]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,25 +146,51 @@ def endpoint_of(region_id: str, override: str) -> dict[str, Any]:
     }
 
 
-def pages(fetch: Callable[..., dict[str, Any]], rows: str) -> Iterator[dict[str, Any]]:
-    """The rows of all pages of a list. ``fetch`` takes ``max_keys`` and, from the second page on, ``marker``.
+def rows_in(operation: str, body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
+    rows = body.get(name)
+    if not isinstance(rows, list):
+        raise _unavailable(operation, "the answer lacks its list")
+    return rows
 
-    Raises ProviderError (UNAVAILABLE) where the cloud's markers lead in a circle.
+
+def id_in(operation: str, body: Mapping[str, Any], name: str) -> str:
+    """The id of what was made. Without one it is not known whether anything was."""
+    made = body.get(name)
+    if not made:
+        raise ProviderError(
+            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
+        )
+    return str(made)
+
+
+def pages(
+    call: Callable[..., dict[str, Any]], region_id: str, operation: str, name: str, **which: Any
+) -> list[dict[str, Any]]:
+    """The rows of all pages of a list, which is called ``name`` in the answers.
+
+    Raises ProviderError (UNAVAILABLE) rather than give a part: where an answer lacks its list, or the way to the next page,
+    or where the cloud's markers lead in a circle.
     """
+    rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     marker: dict[str, str] = {}
     while True:
-        body = fetch(max_keys=PAGE, **marker)
-        yield from body.get(rows) or ()
+        body = call(region_id, operation, max_keys=PAGE, **which, **marker)
+        rows += rows_in(operation, body, name)
         following = body.get("nextMarker")
-        if not body.get("isTruncated") or not following:
-            return
+        if not body.get("isTruncated", following):
+            return rows
+        if not following:
+            raise _unavailable(operation, "the cloud's list breaks off")
         if following in seen:
-            raise ProviderError(
-                ErrorClass.UNAVAILABLE, "the cloud's list goes in a circle", provider=PROVIDER, operation=rows
-            )
+            raise _unavailable(operation, "the cloud's list goes in a circle")
         seen.add(following)
         marker = {"marker": following}
+
+
+def _unavailable(operation: str, message: str) -> ProviderError:
+    return ProviderError(ErrorClass.UNAVAILABLE, message, provider=PROVIDER, operation=operation)
 
 
 def among(ids: list[str], fetch: Callable[[list[str]], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from bridgx_server.providers.baidu import words
-from bridgx_server.providers.baidu.calls import Calls, is_id, pages
+from bridgx_server.providers.baidu.calls import Calls, is_id, pages, rows_in
+from bridgx_server.providers.baidu.errors import PROVIDER
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 
@@ -19,17 +19,18 @@ class Catalog:
 
     def list_regions(self) -> list[Region]:
         # From a table, but an account that cannot call is told so here as on every cloud.
-        self._calls.bcc(words.REGIONS[0].region_id, "list_zones")
+        self.list_zones(words.REGIONS[0].region_id)
         return list(words.REGIONS)
 
     def list_zones(self, region_id: str) -> list[Zone]:
         body = self._calls.bcc(region_id, "list_zones")
-        return [Zone(row["zoneName"], words.zone_name(row["zoneName"])) for row in body.get("zones") or ()]
+        rows = rows_in("list_zones", body, "zones")
+        return [Zone(row["zoneName"], words.zone_name(row["zoneName"])) for row in rows]
 
     def list_instance_types(self, region_id: str, zone_id: str) -> list[InstanceType]:
         body = self._calls.bcc(region_id, "list_flavor_spec", zone_name=zone_id)
         types: dict[str, InstanceType] = {}
-        for resource in body.get("zoneResources") or ():
+        for resource in rows_in("list_flavor_spec", body, "zoneResources"):
             if resource.get("zoneName") != zone_id:
                 continue
             for group in (resource.get("bccResources") or {}).get("flavorGroups") or ():
@@ -43,8 +44,8 @@ class Catalog:
         return list(types.values())
 
     def list_images(self, region_id: str) -> list[Image]:
-        fetch = partial(self._calls.bcc, region_id, "list_images", image_type="All")
-        return [_image(row) for row in pages(fetch, "images") if _usable(row)]
+        rows = pages(self._calls.bcc, region_id, "list_images", "images", image_type="All")
+        return [_image(row) for row in rows if _usable(row)]
 
     def find_image(self, region_id: str, image_id: str) -> Image | None:
         if not is_id(image_id):
@@ -56,7 +57,11 @@ class Catalog:
                 return None
             raise
         row = body.get("image")
-        return _image(row) if row and _usable(row) else None
+        if not row:
+            raise ProviderError(
+                ErrorClass.UNAVAILABLE, "the answer lacks the image", provider=PROVIDER, operation="get_image"
+            )
+        return _image(row) if _usable(row) else None
 
 
 def _usable(row: dict[str, Any]) -> bool:

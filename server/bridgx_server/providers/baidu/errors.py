@@ -130,7 +130,7 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
             http_status=status,
             field="network_config.subnet_id" if full_subnet else "",
         )
-    kind, said = _unanswered(cause)
+    kind, said = _unanswered(cause, operation)
     return ProviderError(kind, said, provider=PROVIDER, operation=operation)
 
 
@@ -139,12 +139,14 @@ def invalid(message: str, field: str, operation: str) -> ProviderError:
     return ProviderError(ErrorClass.INVALID_PARAMETER, message, provider=PROVIDER, operation=operation, field=field)
 
 
-def _unanswered(cause: object) -> tuple[ErrorClass, str]:
+def _unanswered(cause: object, operation: str) -> tuple[ErrorClass, str]:
     functions = _functions(cause.__traceback__ if isinstance(cause, BaseException) else None)
     if "parse_error" in functions:
         return ErrorClass.UNAVAILABLE, "the cloud answered with an error that is not in its own format"
     if isinstance(cause, json.JSONDecodeError) or "parse_json" in functions:
-        return ErrorClass.TIMEOUT_UNKNOWN, "the cloud's answer was cut off or is not JSON"
+        only_asks = operation.startswith(("list_", "get_"))
+        kind = ErrorClass.UNAVAILABLE if only_asks else ErrorClass.TIMEOUT_UNKNOWN
+        return kind, "the cloud's answer was cut off or is not JSON"
     if isinstance(cause, OSError) and "connect" in functions:
         return ErrorClass.UNAVAILABLE, f"the cloud cannot be reached ({type(cause).__name__})"
     if isinstance(cause, TimeoutError):

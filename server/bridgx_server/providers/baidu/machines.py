@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from baidubce.services.bcc import bcc_model
@@ -13,6 +12,7 @@ from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.calls import Calls, among, pages
 from bridgx_server.providers.baidu.errors import PROVIDER, invalid
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
+from bridgx_server.providers.deletion import Deletion
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 
 # "Create an instance" of the BCC API reference and its appendix.
@@ -86,7 +86,16 @@ class Machines:
             cds_auto_renew=False,
             client_token=request.token,
         )
-        return CreatedMachines(tuple(body.get("instanceIds") or ()), request_id)
+        ids = tuple(str(instance_id) for instance_id in body.get("instanceIds") or ())
+        if not ids:
+            raise ProviderError(
+                ErrorClass.TIMEOUT_UNKNOWN,
+                "the answer names no machine",
+                provider=PROVIDER,
+                operation="create_instance_by_spec",
+                request_id=request_id,
+            )
+        return CreatedMachines(ids, request_id)
 
     def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:
         return [_machine(row) for row in self._rows(region_id, instance_ids)]
@@ -95,26 +104,28 @@ class Machines:
         # Baidu joins several tags by "or", so one is asked for and the others are looked at here. A comma or a colon
         # in a tag would be taken for its syntax.
         asked = next((f"{key}:{value}" for key, value in tags.items() if not re.search("[,:]", key + value)), None)
-        listed = pages(partial(self._calls.bcc, region_id, "list_instances", tags=asked), "instances")
+        listed = pages(self._calls.bcc, region_id, "list_instances", "instances", tags=asked)
         found = [_machine(row) for row in listed]
         return [machine for machine in found if tags.items() <= machine.tags.items()]
 
     def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
+        """Deletes machines; prepaid ones are given back. Once a call was done, a refusal is a CONFLICT."""
         left = list(dict.fromkeys(instance_ids))
-        for _ in range(DELETE_ROUNDS):
-            if not left:
-                return
-            try:
-                self._delete(region_id, left)
-            except ProviderError as error:
-                if error.kind is not ErrorClass.NOT_FOUND:
-                    raise
-                there = {str(row["id"]) for row in self._rows(region_id, left)}
-                if len(there) == len(left):
-                    raise  # it says that one is not there, and shows them all
-                left = [instance_id for instance_id in left if instance_id in there]
-            else:
-                return
+        with Deletion() as deletion:
+            for _ in range(DELETE_ROUNDS):
+                if not left:
+                    return
+                try:
+                    self._delete(deletion, region_id, left)
+                except ProviderError as error:
+                    if error.kind is not ErrorClass.NOT_FOUND:
+                        raise
+                    there = {str(row["id"]) for row in self._rows(region_id, left)}
+                    if len(there) == len(left):
+                        raise  # it says that one is not there, and shows them all
+                    left = [instance_id for instance_id in left if instance_id in there]
+                else:
+                    return
         if left:
             raise ProviderError(
                 ErrorClass.CONFLICT,
@@ -123,10 +134,10 @@ class Machines:
                 operation="delete_machines",
             )
 
-    def _delete(self, region_id: str, instance_ids: list[str]) -> None:
+    def _delete(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
         """Deletes in one call; where some are prepaid, which that call refuses, those are given back instead."""
         try:
-            self._release(region_id, "batch_delete_instance_with_related_resource", instance_ids)
+            self._release(deletion, region_id, instance_ids)
         except ProviderError as error:
             if error.vendor_code != ONLY_POSTPAID:
                 raise
@@ -136,18 +147,27 @@ class Machines:
                 raise
             postpaid = [instance_id for instance_id in instance_ids if instance_id not in prepaid]
             for start in range(0, len(prepaid), REFUND_BATCH):
-                body = self._release(region_id, "batch_refund_resources", prepaid[start : start + REFUND_BATCH])
-                if body.get("failedInstanceIds"):
-                    raise ProviderError(
-                        ErrorClass.CONFLICT,
-                        f"Baidu did not take back {', '.join(body['failedInstanceIds'])}",
-                        provider=PROVIDER,
-                        operation="batch_refund_resources",
-                    ) from None
+                self._give_back(deletion, region_id, prepaid[start : start + REFUND_BATCH])
             if postpaid:
-                self._release(region_id, "batch_delete_instance_with_related_resource", postpaid)
+                self._release(deletion, region_id, postpaid)
 
-    def _release(self, region_id: str, operation: str, instance_ids: list[str]) -> dict[str, Any]:
+    def _release(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
+        self._end(region_id, "batch_delete_instance_with_related_resource", instance_ids)
+        deletion.released = True
+
+    def _give_back(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
+        refused = self._end(region_id, "batch_refund_resources", instance_ids).get("failedInstanceIds") or ()
+        if len(refused) < len(instance_ids):
+            deletion.released = True
+        if refused:
+            raise ProviderError(
+                ErrorClass.CONFLICT,
+                f"Baidu did not take back {', '.join(refused)}",
+                provider=PROVIDER,
+                operation="batch_refund_resources",
+            )
+
+    def _end(self, region_id: str, operation: str, instance_ids: list[str]) -> dict[str, Any]:
         # Both flags are required by the API, though optional in the SDK. The first takes data disks and addresses along.
         return self._calls.bcc(
             region_id, operation, instance_ids, related_release_flag=True, delete_cds_snapshot_flag=True
@@ -155,8 +175,8 @@ class Machines:
 
     def _rows(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
-            listed = partial(self._calls.bcc, region_id, "list_instances", instance_ids=",".join(ids))
-            return [row for row in pages(listed, "instances") if row["id"] in ids]
+            listed = pages(self._calls.bcc, region_id, "list_instances", "instances", instance_ids=",".join(ids))
+            return [row for row in listed if row["id"] in ids]
 
         return among(list(dict.fromkeys(instance_ids)), fetch)
 

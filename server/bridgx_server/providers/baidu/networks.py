@@ -9,7 +9,7 @@ from typing import Any
 from baidubce.services.bcc import bcc_model
 
 from bridgx_server.providers.baidu import words
-from bridgx_server.providers.baidu.calls import Calls, among, is_id, pages
+from bridgx_server.providers.baidu.calls import Calls, among, id_in, is_id, pages
 from bridgx_server.providers.baidu.errors import invalid
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
@@ -34,11 +34,11 @@ class Networks:
         body = self._calls.vpc(
             request.region_id, "create_vpc", request.name, request.cidr_block, client_token=request.token
         )
-        return str(body["vpcId"])
+        return id_in("create_vpc", body, "vpcId")
 
     def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
-            listed = pages(partial(self._calls.vpc, region_id, "list_vpcs", vpc_ids=",".join(ids)), "vpcs")
+            listed = pages(self._calls.vpc, region_id, "list_vpcs", "vpcs", vpc_ids=",".join(ids))
             return [row for row in listed if row["vpcId"] in ids]
 
         return [
@@ -66,11 +66,11 @@ class Networks:
             request.vpc_id,
             client_token=request.token,
         )
-        return str(body["subnetId"])
+        return id_in("create_subnet", body, "subnetId")
 
     def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
         try:
-            rows = list(pages(partial(self._calls.subnet, region_id, "list_subnets", vpc_id=vpc_id), "subnets"))
+            rows = pages(self._calls.subnet, region_id, "list_subnets", "subnets", vpc_id=vpc_id)
         except ProviderError as error:
             if error.kind is ErrorClass.NOT_FOUND:
                 return []
@@ -102,7 +102,7 @@ class Networks:
             vpc_id=request.vpc_id,
             client_token=request.token,
         )
-        return str(body["securityGroupId"])
+        return id_in("create_security_group", body, "securityGroupId")
 
     def add_security_group_rules(
         self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]
@@ -118,8 +118,11 @@ class Networks:
 
     def describe_security_groups(self, region_id: str, security_group_ids: Sequence[str]) -> list[SecurityGroup]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
-            listed = partial(self._calls.bcc, region_id, "list_security_groups", security_group_ids=",".join(ids))
-            return [row for row in pages(listed, "securityGroups") if row["id"] in ids]
+            which = ",".join(ids)
+            listed = pages(
+                self._calls.bcc, region_id, "list_security_groups", "securityGroups", security_group_ids=which
+            )
+            return [row for row in listed if row["id"] in ids]
 
         return [
             SecurityGroup(

@@ -177,7 +177,8 @@ class Calls:
             known = self._projects.get(region_id)
         if known:
             return known
-        rows = self.iam("keystone_list_auth_projects", KeystoneListAuthProjectsRequest()).get("projects") or ()
+        asked = "keystone_list_auth_projects"
+        rows = rows_in(asked, self.iam(asked, KeystoneListAuthProjectsRequest()), "projects")
         found = next((str(row["id"]) for row in rows if row.get("name") == region_id), "")
         if not found:
             raise ProviderError(
@@ -203,6 +204,24 @@ def _machines(request: Any) -> int:
 def endpoint_of(host: str, region_id: str) -> str:
     """Where a product is reached in a region; in no region: everywhere."""
     return f"https://{host}.{region_id}.myhuaweicloud.com" if region_id else f"https://{host}.myhuaweicloud.com"
+
+
+def rows_in(operation: str, body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
+    rows = body.get(name)
+    if not isinstance(rows, list):
+        raise ProviderError(ErrorClass.UNAVAILABLE, "the answer lacks its list", provider=PROVIDER, operation=operation)
+    return rows
+
+
+def id_in(operation: str, body: Mapping[str, Any], name: str) -> str:
+    """The id of what was made. Without one it is not known whether anything was."""
+    made = (body.get(name) or {}).get("id")
+    if not made:
+        raise ProviderError(
+            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
+        )
+    return str(made)
 
 
 def pages(fetch: Callable[[str | None], list[dict[str, Any]]], size: int) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from huaweicloudsdkims.v2 import ListImagesRequest
 
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 from bridgx_server.providers.huawei import words
-from bridgx_server.providers.huawei.calls import Calls, pages
+from bridgx_server.providers.huawei.calls import Calls, pages, rows_in
 
 FLAVORS = 1000  # rows a page, the default of "Query details about flavors"
 IMAGES = 500  # rows a page, the default of "Query images"
@@ -26,20 +26,20 @@ class Catalog:
 
     def list_regions(self) -> list[Region]:
         body = self._calls.iam("keystone_list_regions", KeystoneListRegionsRequest())
-        return [Region(row["id"], _name(row)) for row in body.get("regions") or ()]
+        return [Region(row["id"], _name(row)) for row in rows_in("keystone_list_regions", body, "regions")]
 
     def list_zones(self, region_id: str) -> list[Zone]:
         body = self._calls.ecs(region_id, "list_server_az_info", ListServerAzInfoRequest())
         return [
             Zone(zone_id, row.get("alias") or words.zone_name(zone_id))
-            for row in body.get("availability_zones") or ()
+            for row in rows_in("list_server_az_info", body, "availability_zones")
             for zone_id in (row["availability_zone_id"],)
         ]
 
     def list_instance_types(self, region_id: str, zone_id: str) -> list[InstanceType]:
         def fetch(marker: str | None) -> list[dict[str, Any]]:
             request = ListFlavorsRequest(availability_zone=zone_id, limit=FLAVORS, marker=marker)
-            return list(self._calls.ecs(region_id, "list_flavors", request).get("flavors") or ())
+            return rows_in("list_flavors", self._calls.ecs(region_id, "list_flavors", request), "flavors")
 
         types = {
             row["id"]: InstanceType(
@@ -67,7 +67,7 @@ class Catalog:
             request = ListImagesRequest(
                 status="active", virtual_env_type="FusionCompute", limit=IMAGES, marker=marker, **which
             )
-            return list(self._calls.ims(region_id, "list_images", request).get("images") or ())
+            return rows_in("list_images", self._calls.ims(region_id, "list_images", request), "images")
 
         return list({row["id"]: row for row in pages(fetch, IMAGES)}.values())
 

@@ -130,7 +130,7 @@ def translate(error: Exception, operation: str) -> ProviderError:
         if code == str(status):
             code = ""
         return answered(code, _text(error.error_msg) if code else "", status, _text(error.request_id), operation)
-    kind, said = _unanswered(error)
+    kind, said = _unanswered(error, operation)
     return ProviderError(kind, said, provider=PROVIDER, operation=operation)
 
 
@@ -162,14 +162,16 @@ def invalid(message: str, field: str, operation: str) -> ProviderError:
     return ProviderError(ErrorClass.INVALID_PARAMETER, message, provider=PROVIDER, operation=operation, field=field)
 
 
-def _unanswered(error: Exception) -> tuple[ErrorClass, str]:
+def _unanswered(error: Exception, operation: str) -> tuple[ErrorClass, str]:
     if isinstance(error, HostUnreachableException | SslHandShakeException) or _never_sent(error):
         return ErrorClass.UNAVAILABLE, f"the cloud cannot be reached ({type(error).__name__})"
     if isinstance(error, ConnectionException | RequestException):
         return ErrorClass.TIMEOUT_UNKNOWN, f"no answer came ({type(error).__name__})"
+    only_asks = operation.startswith(("list_", "show_", "keystone_list_"))
+    kind = ErrorClass.UNAVAILABLE if only_asks else ErrorClass.TIMEOUT_UNKNOWN
     if isinstance(error, SdkException):
-        return ErrorClass.TIMEOUT_UNKNOWN, f"the call failed inside the SDK ({type(error).__name__})"
-    return ErrorClass.TIMEOUT_UNKNOWN, f"the cloud's answer could not be read ({type(error).__name__})"
+        return kind, f"the call failed inside the SDK ({type(error).__name__})"
+    return kind, f"the cloud's answer could not be read ({type(error).__name__})"
 
 
 def _never_sent(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from huaweicloudsdkecs import v2 as ecs
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.huawei import words
-from bridgx_server.providers.huawei.calls import Calls, pages
+from bridgx_server.providers.huawei.calls import Calls, pages, rows_in
 from bridgx_server.providers.huawei.errors import PROVIDER, invalid
 from bridgx_server.providers.huawei.jobs import Jobs
 
@@ -71,8 +71,17 @@ class Machines:
 
     def create_machines(self, request: CreateMachines) -> CreatedMachines:
         self.check_machines(request)
-        body, request_id = self._calls.ecs_with_request_id(request.region_id, *_order(request, dry_run=False))
+        operation, order = _order(request, dry_run=False)
+        body, request_id = self._calls.ecs_with_request_id(request.region_id, operation, order)
         ids = tuple(str(instance_id) for instance_id in body.get("serverIds") or ())
+        if not ids:
+            raise ProviderError(
+                ErrorClass.TIMEOUT_UNKNOWN,
+                "the answer names no machine",
+                provider=PROVIDER,
+                operation=operation,
+                request_id=request_id,
+            )
         self._jobs.remember(str(body.get("job_id") or ""), ids)
         return CreatedMachines(ids, request_id)
 
@@ -99,7 +108,7 @@ class Machines:
 
         def fetch(marker: str | None) -> list[dict[str, Any]]:
             request = ecs.ListServersDetailsRequest(tags=asked, limit=PAGE, marker=marker)
-            return list(self._calls.ecs(region_id, "list_servers_details", request).get("servers") or ())
+            return self._listed(region_id, request)
 
         found = {row["id"]: _machine(row) for row in pages(fetch, PAGE) if row.get("status")}
         return [machine for machine in found.values() if tags.items() <= machine.tags.items()]
@@ -175,8 +184,11 @@ class Machines:
 
     def _described(self, region_id: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         request = ecs.ListServersDetailsRequest(server_id=",".join(ids), limit=DESCRIBE)
+        return {row["id"]: row for row in self._listed(region_id, request) if row.get("id") in ids}
+
+    def _listed(self, region_id: str, request: Any) -> list[dict[str, Any]]:
         body = self._calls.ecs(region_id, "list_servers_details", request)
-        return {row["id"]: row for row in body.get("servers") or () if row.get("id") in ids}
+        return rows_in("list_servers_details", body, "servers")
 
 
 def _order(request: CreateMachines, *, dry_run: bool) -> tuple[str, Any]:

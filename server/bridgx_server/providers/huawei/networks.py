@@ -45,7 +45,7 @@ from bridgx_server.providers.base import (
 )
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.huawei import words
-from bridgx_server.providers.huawei.calls import Calls, pages
+from bridgx_server.providers.huawei.calls import Calls, id_in, pages, rows_in
 from bridgx_server.providers.huawei.errors import invalid
 
 PAGE = 1000  # rows, well below the 2,000 that the VPC API gives at most
@@ -68,7 +68,7 @@ class Networks:
                 return str(row["id"])
         option = CreateVpcOption(name=request.name, cidr=request.cidr_block, description=mark)
         call = CreateVpcRequest(body=CreateVpcRequestBody(vpc=option))
-        return str(self._calls.vpc(request.region_id, "create_vpc", call)["vpc"]["id"])
+        return id_in("create_vpc", self._calls.vpc(request.region_id, "create_vpc", call), "vpc")
 
     def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
         return [
@@ -102,7 +102,7 @@ class Networks:
             secondary_dns=words.SECOND_DNS.get(request.region_id),
         )
         call = CreateSubnetRequest(body=CreateSubnetRequestBody(subnet=option))
-        return str(self._calls.subnet(request.region_id, "create_subnet", call)["subnet"]["id"])
+        return id_in("create_subnet", self._calls.subnet(request.region_id, "create_subnet", call), "subnet")
 
     def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
         try:
@@ -137,7 +137,8 @@ class Networks:
                 return str(row["id"])
         option = CreateSecurityGroupOption(name=request.name, description=mark)
         call = CreateSecurityGroupRequest(body=CreateSecurityGroupRequestBody(security_group=option))
-        return str(self._calls.vpc(request.region_id, "create_security_group", call)["security_group"]["id"])
+        body = self._calls.vpc(request.region_id, "create_security_group", call)
+        return id_in("create_security_group", body, "security_group")
 
     def add_security_group_rules(
         self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]
@@ -172,21 +173,22 @@ class Networks:
     def _vpcs(self, region_id: str, **which: list[str]) -> list[dict[str, Any]]:
         def fetch(marker: str | None) -> list[dict[str, Any]]:
             request = ListVpcsRequest(limit=PAGE, marker=marker, **which)
-            return list(self._calls.vpc(region_id, "list_vpcs", request).get("vpcs") or ())
+            return rows_in("list_vpcs", self._calls.vpc(region_id, "list_vpcs", request), "vpcs")
 
         return list(pages(fetch, PAGE))
 
     def _subnets(self, region_id: str, vpc_id: str) -> list[dict[str, Any]]:
         def fetch(marker: str | None) -> list[dict[str, Any]]:
             request = ListSubnetsRequest(limit=PAGE, marker=marker, vpc_id=vpc_id)
-            return list(self._calls.subnet(region_id, "list_subnets", request).get("subnets") or ())
+            return rows_in("list_subnets", self._calls.subnet(region_id, "list_subnets", request), "subnets")
 
         return list(pages(fetch, PAGE))
 
     def _groups(self, region_id: str, **which: list[str]) -> list[dict[str, Any]]:
         def fetch(marker: str | None) -> list[dict[str, Any]]:
             request = ListSecurityGroupsRequest(limit=PAGE, marker=marker, **which)
-            return list(self._calls.vpc(region_id, "list_security_groups", request).get("security_groups") or ())
+            body = self._calls.vpc(region_id, "list_security_groups", request)
+            return rows_in("list_security_groups", body, "security_groups")
 
         return list(pages(fetch, PAGE))
 

@@ -143,6 +143,14 @@ def _machines(action: str, parameters: dict[str, Any]) -> int:
     return len(parameters.get("InstanceIds", ())) if action == "TerminateInstances" else 0
 
 
+def rows_in(action: str, answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
+    rows = answer.get(name)
+    if not isinstance(rows, list):
+        raise _unavailable(action, "the answer lacks its list")
+    return rows
+
+
 def _pages(action: str, rows: str, key: str, fetch: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of all pages, those after the first a few at a time. One that comes or goes while the pages are read moves
     the others, so that one may be missed: where the total changes, the list is read again. Raises ProviderError
@@ -154,9 +162,9 @@ def _pages(action: str, rows: str, key: str, fetch: Callable[[int], dict[str, An
             answers += side_by_side(fetch, range(PAGE, total, PAGE), PAGES_AT_ONCE)
         found: dict[str, dict[str, Any]] = {}
         for answer in answers:
-            if answer.get(rows) is None or answer.get("TotalCount") is None:
-                raise _unavailable(action, "the answer lacks its list")
-            found.update((row[key], row) for row in answer[rows])
+            if answer.get("TotalCount") is None:
+                raise _unavailable(action, "the answer does not say how long its list is")
+            found.update((row[key], row) for row in rows_in(action, answer, rows))
         if {answer["TotalCount"] for answer in answers} == {len(found)}:
             return list(found.values())
     raise _unavailable(action, "the list changes while it is read")

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.providers.tencent.calls import Calls
+from bridgx_server.providers.tencent.calls import Calls, rows_in
 
 CATALOG_REGION = "ap-guangzhou"  # any region's service lists all regions
 CHARGE_TYPE = "POSTPAID_BY_HOUR"  # that a type must be on sale for
@@ -22,7 +22,7 @@ class Catalog:
         answer = self._calls.cvm(CATALOG_REGION, "DescribeRegions")
         return [
             Region(row["Region"], row.get("RegionName") or row["Region"])
-            for row in answer.get("RegionSet") or ()
+            for row in rows_in("DescribeRegions", answer, "RegionSet")
             if row.get("RegionState") == "AVAILABLE"
         ]
 
@@ -30,7 +30,7 @@ class Catalog:
         answer = self._calls.cvm(region_id, "DescribeZones")
         return [
             Zone(row["Zone"], row.get("ZoneName") or row["Zone"])
-            for row in answer.get("ZoneSet") or ()
+            for row in rows_in("DescribeZones", answer, "ZoneSet")
             if row.get("ZoneState") == "AVAILABLE"
         ]
 
@@ -50,7 +50,7 @@ class Catalog:
                 cores=int(row["Cpu"]),
                 memory_gib=float(row["Memory"]),
             )
-            for row in answer.get("InstanceTypeQuotaSet") or ()
+            for row in rows_in("DescribeZoneInstanceConfigInfos", answer, "InstanceTypeQuotaSet")
             if row.get("Status") == "SELL" and row.get("Zone") == zone_id
         }
         return list(types.values())
@@ -66,7 +66,8 @@ class Catalog:
             if error.kind is ErrorClass.NOT_FOUND or error.vendor_code == "InvalidImageId.Malformed":
                 return None
             raise
-        found = (row for row in answer.get("ImageSet") or () if row["ImageId"] == image_id and _usable(row))
+        rows = rows_in("DescribeImages", answer, "ImageSet")
+        found = (row for row in rows if row["ImageId"] == image_id and _usable(row))
         return next((_image(row) for row in found), None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Machine, MachineState
+from bridgx_server.providers.deletion import Deletion
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.tencent import specification, words
 from bridgx_server.providers.tencent.calls import Calls, among
@@ -75,11 +76,15 @@ class Machines:
         """Deletes machines, each kind in a call of its own: all ids of one must have the same charge type.
 
         Prepaid machines go to the recycle bin at first; a second call deletes them from there. Machines that could not
-        be made are not deletable: the cloud takes them back by itself.
+        be made are not deletable: the cloud takes them back by itself. Once a call was done, a refusal is a CONFLICT.
         """
+        with Deletion() as deletion:
+            self._delete(deletion, region_id, instance_ids)
+
+    def _delete(self, deletion: Deletion, region_id: str, instance_ids: Sequence[str]) -> None:
         shown = {row["InstanceId"]: row for row in self._rows(region_id, instance_ids)}
         # Those that are not shown are gone, or so new that they are not shown yet.
-        self._terminate(region_id, [key for key in dict.fromkeys(instance_ids) if key not in shown])
+        self._terminate(deletion, region_id, [key for key in dict.fromkeys(instance_ids) if key not in shown])
         failed, prepaid, in_bin, others = [], [], [], []
         for key, row in shown.items():
             state = row.get("InstanceState")
@@ -93,16 +98,16 @@ class Machines:
                 in_bin.append(key)
             else:
                 prepaid.append(key)
-        self._terminate(region_id, others)
-        self._terminate(region_id, prepaid, ReleasePrepaidDataDisks=True)
-        self._terminate(region_id, [*in_bin, *prepaid], ReleasePrepaidDataDisks=True)
+        self._terminate(deletion, region_id, others)
+        self._terminate(deletion, region_id, prepaid, ReleasePrepaidDataDisks=True)
+        self._terminate(deletion, region_id, [*in_bin, *prepaid], ReleasePrepaidDataDisks=True)
         try:
-            self._terminate(region_id, failed)
+            self._terminate(deletion, region_id, failed)
         except ProviderError as error:
             if error.vendor_code != NOT_DELETABLE:
                 raise
 
-    def _terminate(self, region_id: str, ids: list[str], **parameters: Any) -> None:
+    def _terminate(self, deletion: Deletion, region_id: str, ids: list[str], **parameters: Any) -> None:
         """One id that does not exist fails the whole call, so those that are left are looked up and asked for anew."""
         left = ids
         for final in (False,) * (ROUNDS_OF_DELETION - 1) + (True,):
@@ -120,6 +125,7 @@ class Machines:
                     raise  # one is said not to exist, and all are shown
                 left = rest
             else:
+                deletion.released = True
                 return
 
     def _rows(self, region_id: str, instance_ids: Iterable[str]) -> list[dict[str, Any]]:
