@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,13 +22,13 @@ from contract.conftest import Api, until
 
 
 class Demo:
-    """One run of the command."""
+    """One run of the command; without a tour unless ``further`` says otherwise."""
 
     def __init__(self, data_dir: Path, grpc_port: int, rest_port: int, *further: str) -> None:
         self.log = data_dir.parent / "demo.out"
         self.grpc_port, self.rest_port = grpc_port, rest_port
         command = [sys.executable, "-m", "bridgx_server", "demo", "--data-dir", str(data_dir)]
-        command += ["--grpc-port", str(grpc_port), "--rest-port", str(rest_port), "--no-tour", *further]
+        command += ["--grpc-port", str(grpc_port), "--rest-port", str(rest_port), *(further or ("--no-tour",))]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
@@ -90,6 +92,44 @@ def test_the_demo_goes_on_where_it_was_even_after_kill_9(data_dir: Path) -> None
     assert second.process.wait(60) != 0
     assert "another demo runs" in second.log.read_text()
     assert demo.end(signal.SIGTERM) == 0
+
+
+def test_the_tour_of_a_cloud_shows_it_at_work_and_what_it_tells_to_try_works(data_dir: Path) -> None:
+    cloud = "HuaweiCloud"
+    demo = Demo(data_dir, free_port(), free_port(), "--cloud", cloud)
+    demo.wait_ready()
+    shown = demo.log.read_text()
+    tour, _, told = shown.partition("ready: REST")
+    for line in (
+        rf"─ {cloud} ─",
+        r"^network +\S+ with subnet\s+\S+ and security group\s+\S+$",
+        rf"^template +tour-{cloud}-\d+: ",
+        r"^expand +task 1 .* 20/20 ",
+        r"^machines +20 running, the newest three:\n( +\S+ +172\.16\.\d+\.\d+ +up after \d+ s\n){3}shrink",
+        r"^shrink +task 2 .* 5/5 ",
+        r"^usage +\d+ machine-seconds today; 15 machines run on$",
+    ):
+        assert re.search(line, tour, re.MULTILINE), (line, shown)
+    assert not re.search("ended early|FAILED|PARTIAL_SUCCESS|CANCELED|Traceback", shown), shown
+    tasks = [demo.api.get("task/describe", task_id=task_id) for task_id in ("1", "2")]
+    assert [(task["status"], task["running"], task["deleted"]) for task in tasks] == [
+        ("SUCCESS", 20, 0),
+        ("SUCCESS", 0, 5),
+    ]
+    assert len(demo.control.machines(cloud)) == 15
+    name = demo.api.get("cluster/describe_all")["cluster_list"][0]["cluster_name"]
+    lines = told.partition("try:\n")[2].partition("end with Ctrl-C")[0]
+    curl, watch, buf = lines.replace("\\\n", "").splitlines()
+    assert name in _by_shell(buf)
+    if shutil.which("curl"):
+        assert name in _by_shell(curl)
+        assert '"status":"SUCCESS"' in _by_shell(watch)
+    assert demo.end(signal.SIGTERM) == 0
+
+
+def _by_shell(line: str) -> str:
+    """What a command says to someone who copies it; it must succeed."""
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def test_wrong_settings_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -88,9 +89,15 @@ def _say_ready(system: Running, data_dir: Path) -> None:
         "try:",
         f"  curl -s -H 'Authorization: Bearer {TOKEN}' '{rest}/api/v1/cluster/describe_all'",
         f"  curl -sN -H 'Authorization: Bearer {TOKEN}' '{rest}/api/v1/task/watch?task_id=1'",
-        f"  buf curl --protocol grpc --http2-prior-knowledge -H 'Authorization: Bearer {TOKEN}' \\",
+        f"  {_buf()} curl --protocol grpc --http2-prior-knowledge -H 'Authorization: Bearer {TOKEN}' \\",
         f"    http://{grpc}/bridgx.v1.ClusterService/ListClusters -d '{{}}'",
         "end with Ctrl-C",
     ]
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _buf() -> str:
+    """How a shell finds buf: beside this Python, where `make install` puts it, else by its name."""
+    beside = Path(sys.executable).parent / "buf"
+    return shlex.quote(str(beside)) if beside.exists() else "buf"
