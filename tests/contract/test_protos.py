@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import itertools
+import os
 import subprocess
 import sys
 import tarfile
@@ -99,8 +101,16 @@ def _generator_of(root: Path) -> ModuleType:
 
 
 def _git(*arguments: str) -> bytes | None:
-    done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, check=False)
+    """What git says; None where it refuses, or there is no git."""
+    try:
+        done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
     return done.stdout if done.returncode == 0 else None
+
+
+def _git_line(*arguments: str) -> str:
+    return (_git(*arguments) or b"").decode().strip()
 
 
 def _buf(*arguments: str) -> str:
@@ -130,25 +140,55 @@ def test_buf_lint_has_nothing_to_say(image_file: Path) -> None:
     assert _buf("lint", str(image_file), "--config", "buf.yaml") == ""
 
 
-def _baseline(tmp_path: Path) -> Path | None:
-    """The image of the last tag's protos, else of the main branch's; None where neither has protos yet."""
-    tag = _git("describe", "--tags", "--abbrev=0")
-    for revision in filter(None, [tag.decode().strip() if tag else "", "origin/main", "main"]):
-        archive = _git("archive", "--format=tar", revision, "protos")
-        if archive and _git("cat-file", "-e", f"{revision}:protos/generate.py") is not None:
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                tar.extractall(tmp_path, filter="data")
-            path = tmp_path / "against.binpb"
-            path.write_bytes(_generator_of(tmp_path).build_image(tmp_path).SerializeToString())
-            return path
-    return None
+def _published() -> list[str]:
+    """The commits whose protos are compared with: the last tag, else the newest that main has too.
+
+    Where that is this very commit, also the newest before it with other protos. Empty where none has protos.
+    """
+    head = _git_line("rev-parse", "HEAD")
+    for name in filter(None, [_git_line("describe", "--tags", "--abbrev=0"), "origin/main", "main", "HEAD"]):
+        commit = _git_line("merge-base", "HEAD", name)
+        if commit and _has_protos(commit):
+            return [commit, *_before(commit)] if commit == head else [commit]
+    return []
+
+
+def _before(commit: str) -> list[str]:
+    """The newest on the way to the commit whose protos are not the commit's; empty where there is none."""
+    changes = (_git("rev-list", "--first-parent", commit, "--", "protos") or b"").decode().split()
+    others = (other for other in changes if _proto_files(other) != _proto_files(commit) and _has_protos(other))
+    return list(itertools.islice(others, 1))
+
+
+def _has_protos(commit: str) -> bool:
+    return _git("cat-file", "-e", f"{commit}:protos/generate.py") is not None
+
+
+def _proto_files(commit: str) -> list[str]:
+    listed = (_git("ls-tree", "-r", commit, "protos") or b"").decode().splitlines()
+    return [line for line in listed if line.endswith(".proto")]
+
+
+def _image_of(commit: str, directory: Path) -> Path:
+    archive = _git("archive", "--format=tar", commit, "protos")
+    assert archive is not None
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(directory, filter="data")
+    path = directory / "against.binpb"
+    path.write_bytes(_generator_of(directory).build_image(directory).SerializeToString())
+    return path
 
 
 def test_buf_breaking_finds_no_break_with_what_was_published(image_file: Path, tmp_path: Path) -> None:
-    against = _baseline(tmp_path)
-    if against is None:
-        pytest.skip("no tag and no main branch with protos: the first commit of them")
-    assert _buf("breaking", str(image_file), "--against", str(against), "--config", "buf.yaml") == ""
+    commits = _published()
+    if commits in ([], [_git_line("rev-parse", "HEAD")]):
+        whole = _git_line("rev-parse", "--is-shallow-repository") == "false"
+        if os.environ.get("CI") and not whole:
+            pytest.fail("no history to compare the protos with: clone the whole of it, not a shallow part")
+        pytest.skip("no earlier commit has other protos" if whole else "no history to compare the protos with")
+    for commit in commits:
+        against = _image_of(commit, tmp_path / commit)
+        assert _buf("breaking", str(image_file), "--against", str(against), "--config", "buf.yaml") == "", commit
 
 
 def test_every_operation_of_the_manual_has_its_route(generator: ModuleType, image: Any) -> None:
