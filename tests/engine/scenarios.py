@@ -17,12 +17,16 @@ TEND = ("scaling.tend._ask:describe_machines", "scaling.tend._record#1")
 
 @dataclass(frozen=True)
 class Scenario:
-    """Work that takes the steps. ``prepare`` runs once, ``begin`` whenever no task is open, ``end`` once after all kills."""
+    """Work that takes the steps.
+
+    ``prepare`` runs once, ``begin`` whenever no task is open, ``end`` once after all kills, ``check`` when all is over.
+    """
 
     steps: tuple[str, ...]
     begin: Callable[[StepWorld], object]
     prepare: Callable[[StepWorld], object] = lambda world: None
     end: Callable[[StepWorld], object] = lambda world: None
+    check: Callable[[StepWorld], object] = lambda world: None
     engine: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,6 +93,29 @@ def _canceled_expand(world: StepWorld) -> None:
     world.cancel(task_id, "delete")
 
 
+def _canceled_on_the_way(world: StepWorld) -> None:
+    """The cloud is at work on machines that nobody has written down."""
+    task_id = world.expand(3)
+    _begun(world, "after:scaling.send.send:create_machines")
+    world.cancel(task_id, "delete")
+
+
+def _all_canceled(world: StepWorld) -> None:
+    assert {task.status for task in world.tasks()} == {"CANCELED"}
+    assert world.running() == set()
+
+
+def _too_few(world: StepWorld) -> None:
+    """Four are asked for in one call, and three are there."""
+    world.control.capacity(world.cloud.provider, world.cloud.zone, 3)
+    world.expand(4)
+
+
+def _three_each(world: StepWorld) -> None:
+    outcomes = {(task.status, task.running, task.failed, task.error_class) for task in world.tasks()}
+    assert outcomes == {("PARTIAL_SUCCESS", 3, 1, "out_of_stock")}
+
+
 def _canceled_shrink(world: StepWorld) -> None:
     task_id = world.shrink(1)
     _begun(world, "after:scaling.shrink._begin#1")
@@ -109,8 +136,20 @@ def _undeletable(world: StepWorld) -> None:
 
 def _never_boots(world: StepWorld) -> None:
     world.control.clear_faults()
-    world.control.fault("never_boots", cloud=world.cloud.provider, action="RunInstances", times=1)
+    world.control.fault("never_boots", cloud=world.cloud.provider, action=world.cloud.create, times=1)
     world.expand(1)
+
+
+def _boot_after_all(world: StepWorld) -> None:
+    for machine in world.control.state(world.cloud.provider)["machines"]:
+        if machine["state"] == "pending":
+            change = {"cloud": world.cloud.provider, "boots_at": machine["created_at"]}
+            world.control.call("POST", f"/machines/{machine['machine_id']}", change)
+
+
+def _all_replaced(world: StepWorld) -> None:
+    assert {(task.status, task.running) for task in world.tasks()} == {("SUCCESS", 1)}
+    assert "deleted" in world.inventory().values()
 
 
 def _undeletable_machine(world: StepWorld) -> None:
@@ -243,5 +282,41 @@ ON_ONE_CLOUD: Mapping[str, Scenario] = {
     ),
     "housekeeping": Scenario(
         ("store.requests.forget_old#1", "store.comparisons.forget_old#1"), begin=lambda world: world.expand(1)
+    ),
+}
+
+# Where clouds differ in what the engine sees of them: the cloud, and what is under way there.
+ON_ANOTHER_CLOUD: Mapping[str, tuple[str, Scenario]] = {
+    "a stockout where all or nothing is delivered": (
+        "BaiduCloud",
+        Scenario(
+            ("scaling.send._fail#1", "scaling.send._accept#1", "scaling.expand._finish#1"),
+            begin=_too_few,
+            check=_three_each,
+            engine={"batch": 4},
+        ),
+    ),
+    "an expand that is canceled while a job makes its machines": (
+        "HuaweiCloud",
+        Scenario(
+            (
+                "scaling.send._find:find_machines",
+                "scaling.send._accept#1",
+                "scaling.expand._finish#1",
+                "scaling.tend._delete:delete_machines",
+            ),
+            begin=_canceled_on_the_way,
+            check=_all_canceled,
+        ),
+    ),
+    "a machine that never boots where one that boots may not be deleted": (
+        "TencentCloud",
+        Scenario(
+            ("scaling.tend._ask_again_late#1",),
+            begin=_never_boots,
+            end=_boot_after_all,
+            check=_all_replaced,
+            engine={"boot_timeout": 1.0},
+        ),
     ),
 }

@@ -24,7 +24,7 @@ from bridgx_server.store.orphans import OrphanFilter
 from bridgx_server.store.paging import PageOf
 from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import wait_for
-from engine.scenarios import ON_EVERY_CLOUD, ON_ONE_CLOUD, Scenario
+from engine.scenarios import ON_ANOTHER_CLOUD, ON_EVERY_CLOUD, ON_ONE_CLOUD, Scenario
 from engine.step_world import StepWorld, points_of, step_world
 from engine.steps import steps_in
 
@@ -100,7 +100,7 @@ NEEDLESS = {
 
 
 def killed_steps() -> set[str]:
-    scenarios = (*ON_EVERY_CLOUD.values(), *ON_ONE_CLOUD.values())
+    scenarios = (*ON_EVERY_CLOUD.values(), *ON_ONE_CLOUD.values())  # those of other clouds take no step that is new
     networks = (*MADE, *UNDONE, *SWEPT, *VPC_MADE, *SUBNET_MADE, *GROUP_MADE, *GROUP_REMOVED)
     removal = (*REMOVAL, *REMOVAL_OF_WHAT_IS_GONE, *REMOVAL_REFUSED)
     return {step for scenario in scenarios for step in scenario.steps} | set(networks) | set(removal)
@@ -161,6 +161,7 @@ def killed_through(world: StepWorld, scenario: Scenario) -> None:
     scenario.end(world)
     world.finish()
     world.assert_true()
+    scenario.check(world)
     assert untested(world) == set()
 
 
@@ -192,6 +193,13 @@ def test_killed_around_each_step(simulator: CloudSim, cloud: str, name: str, tmp
 def test_killed_around_each_step_of_what_happens_rarely(simulator: CloudSim, name: str, tmp_path: Path) -> None:
     scenario = ON_ONE_CLOUD[name]
     with step_world(simulator, ONE_CLOUD, tmp_path, dict(scenario.settings), **scenario.engine) as world:
+        killed_through(world, scenario)
+
+
+@pytest.mark.parametrize("name", ON_ANOTHER_CLOUD)
+def test_killed_around_each_step_where_another_cloud_differs(simulator: CloudSim, name: str, tmp_path: Path) -> None:
+    cloud, scenario = ON_ANOTHER_CLOUD[name]
+    with step_world(simulator, cloud, tmp_path, dict(scenario.settings), **scenario.engine) as world:
         killed_through(world, scenario)
 
 
