@@ -1,23 +1,22 @@
 """Scale-ups against the time that no program could go below, and against a bare script that knows everything.
 
-The simulated clouds answer a creation after a second and boot machines in 20 to 40 seconds. The lower bound is what their
-rate limit, their batch size and the boot times that were really drawn allow: call k starts as soon as the limit lets it.
+The simulated clouds answer a creation after a second, boot machines in 20 to 40 seconds, and take as many calls as the
+adapter's table of limits says, by which the server goes too. The lower bound is what these limits, the batch size and the
+boot times that were really drawn allow: call k starts as soon as the limits let it.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
+from bare import script as bare_script
 from bridgx import v1
 from bridgx_server.cloudsim.front import FRONTS
-from bridgx_server.providers.base import CreateMachines, Disk, MachineState
+from creation import Creation
 from result import Result
-from system import PASSWORD, Place, System, a_cluster, a_place, system
+from system import Place, System, a_cluster, a_place, system
 
 BOOT = (20.0, 40.0)  # seconds
 LATENCY = 1.0  # seconds until a creation is answered
@@ -25,25 +24,6 @@ MACHINES = 1_000
 SHORT_TASKS = 50  # at once
 SHORT_TASK = 20  # machines of each of them
 MANY = 10_000
-POLL = 1.0  # seconds between two looks of the bare script
-FEW, MOST = 8, 100  # calls at once; ids a call
-
-
-@dataclass(frozen=True)
-class Creation:
-    """How a cloud takes orders: the name of the call, and how many a second its documentation allows."""
-
-    action: str
-    per_second: float
-
-
-CREATIONS = {
-    "AlibabaCloud": Creation("RunInstances", 10),
-    "HuaweiCloud": Creation("CreatePostPaidServers", 10),
-    "TencentCloud": Creation("RunInstances", 10),
-    "BaiduCloud": Creation("CreateInstanceBySpec", 10),
-    "AWSCloud": Creation("RunInstances", 5),
-}
 
 
 def thousand(directory: Path, clouds: tuple[str, ...]) -> Iterator[Result]:
@@ -54,7 +34,7 @@ def thousand(directory: Path, clouds: tuple[str, ...]) -> Iterator[Result]:
             place = a_place(running, cloud, "thousand")
             name = a_cluster(running, place, f"thousand-{cloud}")
             seconds = _expand(running, [name], MACHINES)
-            bound = _lower_bound(running, place, running.adapter(cloud).limits.create_batch)
+            bound = _lower_bound(running, place, Creation.of(running, cloud).batch)
             yield Result(
                 f"{cloud}: expand by {MACHINES:,}",
                 f"{seconds:.1f} s",
@@ -62,9 +42,12 @@ def thousand(directory: Path, clouds: tuple[str, ...]) -> Iterator[Result]:
                 seconds / bound,
                 "≤ 1.15",
             )
-            bare = _bare_script(running, place)
+            script, bare = bare_script(running, place, MACHINES)
             yield Result(
-                f"{cloud}: expand by {MACHINES:,}", f"{seconds:.1f} s", f"bare script {bare:.1f} s", seconds / bare
+                f"{cloud}: expand by {MACHINES:,}",
+                f"{seconds:.1f} s",
+                f"bare script, {script} {bare:.1f} s",
+                seconds / bare,
             )
 
 
@@ -102,12 +85,10 @@ def memory(directory: Path) -> Iterator[Result]:
 
 
 def _realistic(running: System, cloud: str) -> None:
-    creation = CREATIONS[cloud]
-    control = running.control
+    creation, control = Creation.of(running, cloud), running.control
     control.delays(cloud=cloud, boot=list(BOOT), delete=[1, 5], visible=[0, 1])
     control.fault("slow", cloud, creation.action, params={"seconds": LATENCY})
-    rate = {"cloud": cloud, "action": creation.action, "per_second": creation.per_second, "burst": creation.per_second}
-    control.call("POST", "/rates", rate)
+    control.rate(cloud, creation.action, creation.calls.per_second, creation.calls.burst)
 
 
 def _expand(running: System, clusters: list[str], count: int) -> float:
@@ -128,56 +109,9 @@ def _expand(running: System, clusters: list[str], count: int) -> float:
 
 
 def _lower_bound(running: System, place: Place, batch: int) -> float:
-    creation = CREATIONS[place.cloud]
+    creation = Creation.of(running, place.cloud)
     machines = sorted(running.control.machines(place.cloud), key=lambda row: row["created_at"])
     return max(
-        _earliest(index // batch, creation) + LATENCY + machine["boots_at"] - machine["created_at"]
+        creation.earliest(index // batch, batch) + LATENCY + machine["boots_at"] - machine["created_at"]
         for index, machine in enumerate(machines)
-    )
-
-
-def _earliest(call: int, creation: Creation) -> float:
-    return max(call + 1 - creation.per_second, 0) / creation.per_second
-
-
-def _bare_script(running: System, place: Place) -> float:
-    """The same machines by the adapter alone: it crashes when anything fails, and knows what everything takes."""
-    adapter, creation = running.adapter(place.cloud), CREATIONS[place.cloud]
-    batch = adapter.limits.create_batch
-    begun = time.monotonic()
-
-    def create(call: int) -> tuple[str, ...]:
-        time.sleep(max(begun + _earliest(call, creation) - time.monotonic(), 0))
-        return adapter.create_machines(_order(place, batch)).instance_ids
-
-    with ThreadPoolExecutor(FEW) as pool:
-        waiting = [machine for ids in pool.map(create, range(MACHINES // batch)) for machine in ids]
-        while waiting:
-            parts = [waiting[start : start + MOST] for start in range(0, len(waiting), MOST)]
-            shown = [
-                row
-                for rows in pool.map(lambda ids: adapter.describe_machines(place.region, ids), parts)
-                for row in rows
-            ]
-            up = {row.instance_id for row in shown if row.state is MachineState.RUNNING}
-            waiting = [machine for machine in waiting if machine not in up]
-            if waiting:
-                time.sleep(POLL)
-    return time.monotonic() - begun
-
-
-def _order(place: Place, count: int) -> CreateMachines:
-    return CreateMachines(
-        region_id=place.region,
-        zone_id=place.zone,
-        instance_type=place.instance_type,
-        image_id=place.image,
-        vpc_id=place.vpc,
-        subnet_id=place.subnet,
-        security_group_id=place.group,
-        count=count,
-        token=str(uuid.uuid4()),
-        name="bare",
-        password=PASSWORD,
-        system_disk=Disk("cloud_efficiency", 50),
     )
