@@ -1,7 +1,7 @@
-"""The moments at which the engine may die: one before and after every commit and every call to a cloud.
+"""Names of moments in the engine's work, before and after what it writes down and asks a cloud for.
 
-:attr:`Engine.reach` is called with these names. The crash tests walk this list, so a step that is not in it has no
-test.
+:attr:`Engine.reach` is called with them: there tests let the engine die, or let something happen beside it. They are no
+list of all steps: that is read from the source, by `tests/engine/steps.py`.
 """
 
 from __future__ import annotations
@@ -49,4 +49,3 @@ SHRINK_POINTS = (
     SHRINK_BEFORE_FINISH,
     SHRINK_FINISHED,
 )
-OTHER_POINTS = (TEND_DELETED, TEND_DELETE_RECORDED, RECONCILE_LISTED, RECONCILE_RECORDED)
