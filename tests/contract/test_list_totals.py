@@ -15,14 +15,18 @@ import pytest
 from bridgx import Client
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
-from bridgx_server.store import audit, instances
+from bridgx_server.store import audit, instances, listing
 from bridgx_server.store.audit import Actor, Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import STATUSES, Origin
+from bridgx_server.store.listing import MachineFilter
 from bridgx_server.store.migrations import migrate
 from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.paging import PageOf
+from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from google.protobuf.timestamp_pb2 import Timestamp
+from peewee import fn
 
 TOKEN = "token-of-tests"
 PROVIDERS = ("AlibabaCloud", "AWSCloud")
@@ -130,6 +134,34 @@ def test_totals_of_the_audit_are_exact_while_rows_are_added(lists: Lists) -> Non
         assert lists.records(resource=f"thing-{step}") == 2
         assert lists.records(outcome="undone") == 0
         lists.minutes_pass()
+
+
+@pytest.mark.parametrize("side", ["ip_inner", "ip_outer"])
+def test_a_machine_is_found_by_its_address_on_either_side(lists: Lists, side: str) -> None:
+    with lists.store.transaction():
+        instances.record(an_origin(), [f"i-{number}" for number in range(100)], lists.store.now())
+        InstanceRow.update({side: "10.0.0.7"}).where(InstanceRow.instance_id == "i-7").execute()
+    (machine,) = lists.client.list_instances(pb.ListInstancesRequest(ip="10.0.0.7"))
+    assert machine.instance_id == "i-7"
+    assert lists.machines(ip="10.0.0.7", status="pending", provider="AWSCloud") == 1
+    assert lists.machines(ip="10.0.0.8") == 0
+
+
+@pytest.mark.parametrize("server_database_url", ["mariadb"], indirect=True)
+def test_mariadb_finds_an_address_without_reading_every_machine(server_database_url: str) -> None:
+    store = Store(server_database_url)
+    migrate(store)
+    with store.transaction():
+        instances.record(an_origin(), [f"i-{number}" for number in range(3_000)], store.now())
+        InstanceRow.update(ip_inner=fn.CONCAT("10.0.0.", InstanceRow.id)).execute()
+    with store.connection():
+        store.database.execute_sql("ANALYZE TABLE instances")
+        store.database.execute_sql("FLUSH STATUS")
+        page = listing.page_machines(store, EVERYTHING, MachineFilter(ip="10.0.0.7"), PageOf(1, 50))
+        read = store.database.execute_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'").fetchall()
+    assert page.total == 1
+    assert sum(int(number) for _, number in read) < 100
+    store.close()
 
 
 def test_a_machine_that_was_long_at_the_cloud_hides_none_that_is_being_written_down(server_lists: Lists) -> None:

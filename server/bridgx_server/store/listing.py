@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from peewee import fn
+from peewee import Select, fn
 
 from bridgx_server.errors import NotFound
 from bridgx_server.store.database import Store
@@ -153,7 +153,9 @@ def _filtered(query: object, scope: Scope, which: MachineFilter, *, of_few: bool
         # Not as an OR: databases would walk through all machines by their order.
         inner = InstanceRow.select(InstanceRow.id).where(InstanceRow.ip_inner == which.ip)
         outer = InstanceRow.select(InstanceRow.id).where(InstanceRow.ip_outer == which.ip)
-        found = found.where(InstanceRow.id.in_(inner.union(outer)))
+        # And as a table, or MariaDB would make the union anew for each of them.
+        either = inner.union(outer).alias("either")
+        found = found.where(InstanceRow.id.in_(Select([either], [either.c.id])))
     if which.provider:
         # And of the few clouds nearly every other filter says more.
         alone = not (says_more or which.account_key or scope.accounts is not None)
