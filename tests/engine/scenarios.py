@@ -10,8 +10,6 @@ from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, Watc
 from engine.conftest import wait_for
 from engine.step_world import StepWorld
 
-TASK = ("store.tasks.claim#1", "store.tasks.release#1")
-WATCH = ("store.watches._take#1", "store.watches.release#1")
 TEND = ("scaling.tend._ask:describe_machines", "scaling.tend._record#1")
 
 
@@ -32,7 +30,7 @@ class Scenario:
 
 
 def _grown(world: StepWorld) -> None:
-    world.expand(40)
+    world.expand(60)
     world.finish()
 
 
@@ -201,8 +199,7 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
             "scaling.expand._next_step#1",
             "store.tasks.release#1",
             "store.watches._take#1",
-            "scaling.tend._ask:describe_machines",
-            "scaling.tend._record#1",
+            *TEND,
             "store.watches.release#1",
             "scaling.expand._settle_accepted#1",
             "scaling.expand._finish#1",
@@ -215,6 +212,7 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
             "scaling.shrink._send#1",
             "scaling.shrink._send:delete_machines",
             "scaling.shrink._send#2",
+            *TEND,
             "scaling.shrink._settle_accepted#1",
             "scaling.shrink._next_step#1",
             "scaling.shrink._finish#1",

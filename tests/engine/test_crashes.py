@@ -1,4 +1,4 @@
-"""kill -9 at any moment, and afterwards exactly the machines that were asked for."""
+"""kill -9 at any moment, and afterwards exactly the machines that were asked for. Step by step: `test_every_step.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.cloudsim.server import CloudSim
-from bridgx_server.scaling import faultpoints
 from bridgx_server.scaling.tasks import TaskView
 from engine.conftest import wait_for
 from engine.wire_world import SETTINGS, WireWorld, pause, wire_world
@@ -88,28 +87,3 @@ def test_killed_right_after_any_commit(simulator: CloudSim, tmp_path: Path) -> N
         task = survived(world.shrink(5))
         assert (task.status, task.deleted, task.failed) == ("SUCCESS", 5, 0)
         world.assert_exactly(3)
-
-
-@pytest.mark.parametrize("point", faultpoints.EXPAND_POINTS)
-def test_killed_at_each_step_of_an_expand(world: WireWorld, point: str) -> None:
-    task_id = world.expand(12)
-    pid = world.start_worker(point, 1)
-    wait_for(lambda: world.has_died(pid), 60, lambda: f"the worker never passed {point}")
-    world.start_worker()
-    task = world.ended(task_id)
-    assert (task.status, task.running, task.failed) == ("SUCCESS", 12, 0)
-    world.assert_exactly(12)
-
-
-@pytest.mark.parametrize("point", faultpoints.SHRINK_POINTS)
-def test_killed_at_each_step_of_a_shrink(world: WireWorld, point: str) -> None:
-    first = world.start_worker()
-    world.ended(world.expand(12))
-    world.kill(first)
-    task_id = world.shrink(7)
-    pid = world.start_worker(point, 1)
-    wait_for(lambda: world.has_died(pid), 60, lambda: f"the worker never passed {point}")
-    world.start_worker()
-    task = world.ended(task_id)
-    assert (task.status, task.deleted, task.failed) == ("SUCCESS", 7, 0)
-    world.assert_exactly(5)

@@ -183,7 +183,7 @@ def test_a_cancel_deletes_the_machines_also_where_the_account_is_found_unusable(
     world.settings = replace(world.settings, parallel_chunks=1)
     worker = world.start_worker()
     task_id = world.expand(2)
-    wait_for(lambda: world.task(task_id).running == 1 and world.task(task_id).chunks[1].attempts == 0)
+    wait_for(lambda: [chunk.status for chunk in world.task(task_id).chunks] == ["DONE", "PLANNED"])
     worker.stop()
     with world.store.transaction():  # what another task has found; an account is asked how it delivers then
         stockouts.remember(world.store, 1, "zone-a", "type-1", world.store.now())

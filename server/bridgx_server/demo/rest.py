@@ -35,10 +35,13 @@ class Rest:
     def events(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
         """The messages of a stream of server-sent events."""
         request = urllib.request.Request(self._address(path, query), headers=self._headers)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as stream:
-            for line in stream:
-                if line.startswith(b"data:"):
-                    yield json.loads(line[5:])
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as stream:
+                for line in stream:
+                    if line.startswith(b"data:"):
+                        yield json.loads(line[5:])
+        except urllib.error.HTTPError as error:
+            raise _told(request, error) from None
 
     def _address(self, path: str, query: dict[str, object]) -> str:
         text = urllib.parse.urlencode({key: str(value) for key, value in query.items()})
@@ -49,7 +52,9 @@ class Rest:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 return json.load(response)["data"]
         except urllib.error.HTTPError as error:
-            body = json.load(error)
-            raise RestError(
-                f"{request.full_url}: {body.get('msg')}: {(body.get('error') or {}).get('message')}"
-            ) from None
+            raise _told(request, error) from None
+
+
+def _told(request: urllib.request.Request, error: urllib.error.HTTPError) -> RestError:
+    body = json.load(error)
+    return RestError(f"{request.full_url}: {body.get('msg')}: {(body.get('error') or {}).get('message')}")

@@ -14,6 +14,8 @@ import click
 from bridgx_server.errors import BridgXError, InvalidField
 from bridgx_server.identities.identity import Role
 from bridgx_server.options import open_store
+from bridgx_server.providers.errors import ProviderError
+from bridgx_server.scaling.outcome import REASONS
 from bridgx_server.store import audit, tokens
 from bridgx_server.store.audit import Actor, AuditFilter, Resource
 from bridgx_server.store.database import Store
@@ -37,6 +39,9 @@ def by_command_line(operation: str, store: Store, resource: Resource) -> Iterato
             yield
         except BridgXError as error:
             audit.told(store, change, resource, error.reason, error.message)
+            raise
+        except ProviderError as error:
+            audit.told(store, change, resource, REASONS[error.kind], error.message)
             raise
 
 

@@ -21,7 +21,7 @@ from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.removal import Fate, delete_orphans
 from bridgx_server.settings import Settings
 from bridgx_server.store import comparisons, orphans, requests
-from bridgx_server.store.audit import Actor, Resource, change
+from bridgx_server.store.audit import Resource
 from bridgx_server.store.comparisons import Comparison, Finding, PlaceFilter
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.paging import Page, PageOf
@@ -182,7 +182,7 @@ def orphans_delete(
         click.confirm(f"Delete {len(named)} of {len(ids)} machines that were named, for good?", abort=True, err=True)
     caller = f"command line on {socket.gethostname()[:60]}"
     try:
-        with change(Actor(caller, "command line"), "reconcile orphans delete"):
+        with by_command_line("reconcile orphans delete", engine.store, Resource("machine", " ".join(ids)[:128])):
             removals = delete_orphans(engine, EVERYTHING, which, caller)
     except BridgXError as error:
         raise click.ClickException(error.message) from None

@@ -146,7 +146,8 @@ def _send(engine: Engine, lease: Lease, template: Template, chunk: Chunk) -> Non
     with engine.store.transaction():
         leases.hold(engine.store, lease)
         now = engine.now()
-        chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now)
+        # What earlier calls met is no reason any more.
+        chunks.update(chunk.id, status=chunks.ACCEPTED, accepted_at=now, error_class="", reason="", vendor_code="")
         watches.wake(template.account_id, template.region_id, now)
         instances.change_many(
             [machine.id for machine in machines],
