@@ -16,7 +16,7 @@ from bridgx import v1
 from bridgx_server.cloudsim.front import FRONTS
 from creation import Creation
 from result import Result
-from system import Place, System, a_cluster, a_place, system
+from system import Place, System, a_cluster, a_place, register, system
 
 BOOT = (20.0, 40.0)  # seconds
 LATENCY = 1.0  # seconds until a creation is answered
@@ -69,14 +69,20 @@ def many_tasks(directory: Path) -> Iterator[Result]:
 
 
 def memory(directory: Path) -> Iterator[Result]:
-    """The server's memory at rest, and while it starts 10,000 machines."""
+    """The server's memory at rest with each cloud in use alone, and while it starts 10,000 machines."""
+    for cloud in (*FRONTS, "all five"):
+        with system(directory / cloud, clouds=()) as running:
+            bare = running.resident_mib()
+            for name in FRONTS if cloud == "all five" else (cloud,):
+                register(running, name)
+                a_place(running, name, "memory")
+            rest = running.resident_mib()
+        yield Result(f"memory at rest, {cloud} in use", f"{rest:.0f} MiB", f"no cloud {bare:.0f} MiB", rest / bare)
     cloud = "AlibabaCloud"
-    with system(directory) as running:
-        bare = running.resident_mib()
+    with system(directory / "many", clouds=[cloud]) as running:
         _realistic(running, cloud)
         place = a_place(running, cloud, "memory")
         rest = running.resident_mib()
-        yield Result("memory at rest, one cloud in use", f"{rest:.0f} MiB", f"no cloud {bare:.0f} MiB", rest / bare)
         name = a_cluster(running, place, "memory")
         seconds = _expand(running, [name], MANY)
         peak = running.peak_mib()

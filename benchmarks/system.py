@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,14 @@ class Place:
 
 
 @contextlib.contextmanager
-def system(directory: Path, database_url: str = "", **settings: object) -> Iterator[System]:
-    """Starts both in a folder, with an account of every cloud; ends them at the end of the block.
+def system(
+    directory: Path, database_url: str = "", clouds: Iterable[str] = tuple(FRONTS), **settings: object
+) -> Iterator[System]:
+    """Starts both in a folder, with an account of each of the clouds; ends them at the end of the block.
 
     ``settings`` are those of the server, by name.
     """
+    directory.mkdir(exist_ok=True)
     base, port = free_range(6), free_port()
     endpoints = {name: f"http://127.0.0.1:{base + list(ADAPTERS).index(name)}" for name in FRONTS}
     environment = {
@@ -94,18 +97,24 @@ def system(directory: Path, database_url: str = "", **settings: object) -> Itera
         server = stack.enter_context(_process([*command, "serve"], environment, directory / "server.log"))
         client = stack.enter_context(Client(f"127.0.0.1:{port}", TOKEN, timeout=300))
         _until(client.list_clusters)
-        for cloud in FRONTS:
-            account = demo_account(cloud)
-            client.accounts.CreateAccount(
-                v1.CreateAccountRequest(
-                    provider=cloud,
-                    account_name=cloud,
-                    account_key=account.access_key,
-                    account_secret=account.secret,
-                    project_id=account.project_id,
-                )
-            )
-        yield System(client, control, endpoints, server.pid)
+        running = System(client, control, endpoints, server.pid)
+        for cloud in clouds:
+            register(running, cloud)
+        yield running
+
+
+def register(system: System, cloud: str) -> None:
+    """An account of the cloud, which the server asks the cloud about."""
+    account = demo_account(cloud)
+    system.client.accounts.CreateAccount(
+        v1.CreateAccountRequest(
+            provider=cloud,
+            account_name=cloud,
+            account_key=account.access_key,
+            account_secret=account.secret,
+            project_id=account.project_id,
+        )
+    )
 
 
 def a_place(system: System, cloud: str, name: str) -> Place:
