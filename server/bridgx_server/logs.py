@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sys
 import traceback
@@ -13,6 +14,8 @@ from typing import TextIO
 import structlog
 
 from bridgx_server.log_lines import Lines
+
+_ENCODER = json.JSONEncoder(default=repr)
 
 # What passes through these may quote a request in its text, and requests hold passwords and signatures.
 VENDORS = (
@@ -35,7 +38,7 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> Lines:
     lines = Lines(stream)
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer(_as_json) if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
         processors=[
@@ -105,6 +108,11 @@ def _of_a_vendor(error: BaseException) -> bool:
     modules = [type(error).__module__]
     modules += [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     return any(module.startswith(VENDORS) for module in modules)
+
+
+def _as_json(line: dict[str, object], **_: object) -> str:
+    """As ``json.dumps``, which makes an encoder anew for each line."""
+    return _ENCODER.encode(line)
 
 
 def _rendered(exc_info: structlog.typing.ExcInfo) -> str:

@@ -28,6 +28,8 @@ class Telemetry(Layer):
         self._clock = clock
         # Ids are to differ, and may be guessed. Asking the system for randomness would let go of the interpreter's lock.
         self._random = random.Random()
+        # Once, and not for every line.
+        self._log = log.bind()
 
     def around(self, method: str, request: Any, context: Any) -> Iterator[None]:
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
@@ -40,7 +42,7 @@ class Telemetry(Layer):
         finally:
             if not method.startswith(QUIET):
                 code = context.code()
-                log.info(
+                self._log.info(
                     "call",
                     method=method,
                     code=code.name if isinstance(code, grpc.StatusCode) else "OK",
