@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -86,11 +87,9 @@ def reconcile_command(context: click.Context, /, all_regions: bool, apply: bool,
     place = _place(options)
     which = Which(place.provider, place.account_key, place.region_id, all_regions)
     engine = _engine(options)
-    if apply:
-        with by_command_line("reconcile", engine.store, Resource("account", which.account)):
-            report = comparing.compare(engine, which, apply=True)
-    else:
-        report = comparing.compare(engine, which, apply=False)
+    told = by_command_line("reconcile", engine.store, Resource("account", which.account)) if apply else nullcontext()
+    with told:
+        report = comparing.compare(engine, which, apply=apply)
     if as_json:
         rows = {"places": list(map(asdict, report.places)), "machines": list(map(asdict, report.machines))}
         click.echo(json.dumps({"applied": apply, **rows}, indent=2))

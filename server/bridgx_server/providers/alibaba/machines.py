@@ -8,6 +8,7 @@ from typing import Any
 
 from alibabacloud_ecs20140526 import models
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.alibaba.calls import Calls
 from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.alibaba.networks import moment
@@ -48,15 +49,8 @@ STATES: Mapping[str, MachineState] = {
 def create(calls: Calls, request: CreateMachines) -> CreatedMachines:
     """Creates the machines; fewer where the stock does not hold them all."""
     body = calls.ecs(request.region_id, "run_instances", _run_request(request))
-    ids = tuple((body.instance_id_sets.instance_id_set if body.instance_id_sets else None) or ())
-    if not ids:
-        raise ProviderError(
-            ErrorClass.TIMEOUT_UNKNOWN,
-            "the answer names no machine",
-            provider=PROVIDER,
-            operation="run_instances",
-            request_id=body.request_id or "",
-        )
+    made = (body.instance_id_sets.instance_id_set if body.instance_id_sets else None) or ()
+    ids = answers.machines_in(PROVIDER, "run_instances", made, body.request_id or "")
     shortfall = None
     if len(ids) < request.count:
         shortfall = ProviderError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.base import ErrorClass, ProviderError
 
@@ -30,11 +31,7 @@ def length_of(operation: str, body: Any) -> int:
 
 def id_in(operation: str, made: str | None) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
-    if not made:
-        raise ProviderError(
-            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
-        )
-    return made
+    return answers.id_in(PROVIDER, operation, made)
 
 
 def by_token(operation: str, page: Callable[[str | None], tuple[list[Any], str | None]]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.aws.errors import FULL_SUBNET, class_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
 from bridgx_server.providers.errors import no_identity
@@ -144,19 +146,12 @@ class Calls:
             raise no_identity(PROVIDER, operation, type(error).__name__) from None
 
 
-def rows_in(operation: str, answer: Mapping[str, Any], key: str) -> list[Any]:
-    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
-    rows = answer.get(key)
-    if not isinstance(rows, list):
-        raise _error(ErrorClass.UNAVAILABLE, operation, "the answer lacks its list")
-    return rows
+rows_in = partial(answers.rows_in, PROVIDER)
 
 
 def id_in(operation: str, made: Mapping[str, Any], key: str) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
-    if not made.get(key):
-        raise _error(ErrorClass.TIMEOUT_UNKNOWN, operation, "the answer lacks the id")
-    return str(made[key])
+    return answers.id_in(PROVIDER, operation, made.get(key))
 
 
 def _machine_session(operation: str) -> Any:

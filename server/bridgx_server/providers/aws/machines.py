@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.aws.calls import PROVIDER, Calls, rows_in
 from bridgx_server.providers.base import (
     CreatedMachines,
@@ -75,16 +76,9 @@ def check(request: CreateMachines) -> None:
 def create(calls: Calls, request: CreateMachines) -> CreatedMachines:
     """Creates the machines; fewer where the capacity does not hold them all."""
     answer = calls.ec2(request.region_id, "run_instances", **_parameters(calls, request))
-    ids = tuple(row["InstanceId"] for row in answer.get("Instances", ()))
     request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
-    if not ids:
-        raise ProviderError(
-            ErrorClass.TIMEOUT_UNKNOWN,
-            "the answer names no machine",
-            provider=PROVIDER,
-            operation="run_instances",
-            request_id=request_id,
-        )
+    made = (row["InstanceId"] for row in answer.get("Instances", ()))
+    ids = answers.machines_in(PROVIDER, "run_instances", made, request_id)
     shortfall = None
     if len(ids) < request.count:
         shortfall = ProviderError(

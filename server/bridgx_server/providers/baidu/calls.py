@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from baidubce.services.bcc.bcc_client import BccClient
 from baidubce.services.subnet.subnet_client import SubnetClient
 from baidubce.services.vpc.vpc_client import VpcClient
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.errors import PROVIDER, invalid, translate
 from bridgx_server.providers.base import Credentials, ProviderSettings
@@ -146,22 +148,12 @@ def endpoint_of(region_id: str, override: str) -> dict[str, Any]:
     }
 
 
-def rows_in(operation: str, body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
-    rows = body.get(name)
-    if not isinstance(rows, list):
-        raise _unavailable(operation, "the answer lacks its list")
-    return rows
+rows_in = partial(answers.rows_in, PROVIDER)
 
 
 def id_in(operation: str, body: Mapping[str, Any], name: str) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
-    made = body.get(name)
-    if not made:
-        raise ProviderError(
-            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
-        )
-    return str(made)
+    return answers.id_in(PROVIDER, operation, body.get(name))
 
 
 def pages(

@@ -8,6 +8,7 @@ from typing import Any
 
 from baidubce.services.bcc import bcc_model
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.calls import Calls, among, pages
 from bridgx_server.providers.baidu.errors import PROVIDER, invalid
@@ -86,15 +87,7 @@ class Machines:
             cds_auto_renew=False,
             client_token=request.token,
         )
-        ids = tuple(str(instance_id) for instance_id in body.get("instanceIds") or ())
-        if not ids:
-            raise ProviderError(
-                ErrorClass.TIMEOUT_UNKNOWN,
-                "the answer names no machine",
-                provider=PROVIDER,
-                operation="create_instance_by_spec",
-                request_id=request_id,
-            )
+        ids = answers.machines_in(PROVIDER, "create_instance_by_spec", body.get("instanceIds") or (), request_id)
         return CreatedMachines(ids, request_id)
 
     def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:

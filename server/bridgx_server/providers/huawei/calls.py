@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredentials
@@ -22,6 +23,7 @@ from huaweicloudsdkvpc.v3 import VpcClient
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError, no_identity
 from bridgx_server.providers.gate import api_name
@@ -206,22 +208,12 @@ def endpoint_of(host: str, region_id: str) -> str:
     return f"https://{host}.{region_id}.myhuaweicloud.com" if region_id else f"https://{host}.myhuaweicloud.com"
 
 
-def rows_in(operation: str, body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
-    rows = body.get(name)
-    if not isinstance(rows, list):
-        raise ProviderError(ErrorClass.UNAVAILABLE, "the answer lacks its list", provider=PROVIDER, operation=operation)
-    return rows
+rows_in = partial(answers.rows_in, PROVIDER)
 
 
 def id_in(operation: str, body: Mapping[str, Any], name: str) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
-    made = (body.get(name) or {}).get("id")
-    if not made:
-        raise ProviderError(
-            ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=operation
-        )
-    return str(made)
+    return answers.id_in(PROVIDER, operation, (body.get(name) or {}).get("id"))
 
 
 def pages(fetch: Callable[[str | None], list[dict[str, Any]]], size: int) -> Iterator[dict[str, Any]]:

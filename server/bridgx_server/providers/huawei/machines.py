@@ -9,6 +9,7 @@ from typing import Any
 
 from huaweicloudsdkecs import v2 as ecs
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.huawei import words
@@ -73,15 +74,7 @@ class Machines:
         self.check_machines(request)
         operation, order = _order(request, dry_run=False)
         body, request_id = self._calls.ecs_with_request_id(request.region_id, operation, order)
-        ids = tuple(str(instance_id) for instance_id in body.get("serverIds") or ())
-        if not ids:
-            raise ProviderError(
-                ErrorClass.TIMEOUT_UNKNOWN,
-                "the answer names no machine",
-                provider=PROVIDER,
-                operation=operation,
-                request_id=request_id,
-            )
+        ids = answers.machines_in(PROVIDER, operation, body.get("serverIds") or (), request_id)
         self._jobs.remember(str(body.get("job_id") or ""), ids)
         return CreatedMachines(ids, request_id)
 

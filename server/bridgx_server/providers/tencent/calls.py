@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from tencentcloud.common.retry import NoopRetryer
 from tencentcloud.cvm.v20170312.cvm_client import CvmClient
 from tencentcloud.vpc.v20170312.vpc_client import VpcClient
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.errors import ErrorClass, ProviderError, no_identity
 from bridgx_server.providers.gate import side_by_side
@@ -143,12 +145,7 @@ def _machines(action: str, parameters: dict[str, Any]) -> int:
     return len(parameters.get("InstanceIds", ())) if action == "TerminateInstances" else 0
 
 
-def rows_in(action: str, answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The rows of an answer's list. An answer without its list is no answer: it must not be taken for an empty one."""
-    rows = answer.get(name)
-    if not isinstance(rows, list):
-        raise _unavailable(action, "the answer lacks its list")
-    return rows
+rows_in = partial(answers.rows_in, PROVIDER)
 
 
 def _pages(action: str, rows: str, key: str, fetch: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:

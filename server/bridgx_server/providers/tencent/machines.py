@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Machine, MachineState
 from bridgx_server.providers.deletion import Deletion
 from bridgx_server.providers.errors import ErrorClass, ProviderError
@@ -42,16 +43,8 @@ class Machines:
         """All the machines or none. Some of the ids may come to nothing later: they are shown as failed."""
         self.check_machines(request)
         answer = self._calls.cvm(request.region_id, "RunInstances", **_order(request))
-        ids = tuple(answer.get("InstanceIdSet") or ())
         request_id = str(answer.get("RequestId") or "")
-        if not ids:
-            raise ProviderError(
-                ErrorClass.TIMEOUT_UNKNOWN,
-                "the answer names no machine",
-                provider=PROVIDER,
-                operation="RunInstances",
-                request_id=request_id,
-            )
+        ids = answers.machines_in(PROVIDER, "RunInstances", answer.get("InstanceIdSet") or (), request_id)
         shortfall = None
         if len(ids) < request.count:
             shortfall = ProviderError(

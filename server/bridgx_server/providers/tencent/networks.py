@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from bridgx_server.providers import answers
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -215,10 +216,7 @@ def _policy(rule: SecurityGroupRule) -> dict[str, str]:
 
 def _id_in(answer: dict[str, Any], member: str, key: str, action: str) -> str:
     """The id of what was made. Without one it is not known whether anything was."""
-    made = (answer.get(member) or {}).get(key)
-    if not made:
-        raise ProviderError(ErrorClass.TIMEOUT_UNKNOWN, "the answer lacks the id", provider=PROVIDER, operation=action)
-    return str(made)
+    return answers.id_in(PROVIDER, action, (answer.get(member) or {}).get(key))
 
 
 def _check_name(name: str, field: str, action: str) -> None:
