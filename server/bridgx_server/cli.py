@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def main() -> None:
     from bridgx_server.crashes import keep_memory_private
 
     keep_memory_private()  # most commands hold a key
+    os.umask(0o077)  # databases, logs and what the edge is told are nobody else's
 
 
 @main.command(epilog=secrets_epilog())

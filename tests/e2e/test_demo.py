@@ -82,6 +82,9 @@ def test_the_demo_goes_on_where_it_was_even_after_kill_9(data_dir: Path) -> None
         running = {machine.instance_id for machine in client.list_instances(request)}
     assert running == {machine["machine_id"] for machine in demo.control.machines(cloud)}
     assert len(running) == 250
+    files = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert {"bridgx.db", "bridgx.db-wal", "bridgx.db-shm", "server.log", "envoy.log"} <= {path.name for path in files}
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
     assert demo.end(signal.SIGTERM) == 0
 
     demo = Demo(data_dir, *ports)

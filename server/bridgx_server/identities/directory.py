@@ -12,6 +12,7 @@ import structlog
 from cachetools import TTLCache
 from peewee import InterfaceError, OperationalError
 
+from bridgx_server.domain.text import unreadable
 from bridgx_server.errors import TokenInvalid
 from bridgx_server.identities.identity import Identity, Role, of_settings
 from bridgx_server.identities.issuer import Issuer
@@ -97,6 +98,8 @@ def identity_of_entry(entry: str) -> Identity:
     name, equals, role = entry.partition("=")
     if not name.strip():
         raise ValueError("a token has no name")
+    if found := unreadable(name):
+        raise ValueError(f"its name contains {found}, which a reader cannot see")
     return of_settings(name.strip(), Role.of(role.strip()) if equals else Role.ADMIN)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import jwt
 
+from bridgx_server.domain.text import unreadable
 from bridgx_server.errors import PermissionDenied, TokenInvalid
 from bridgx_server.identities.identity import Identity, Role
 from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
@@ -19,7 +20,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 REQUIRED = ("exp", "iss", "aud", "sub")
 EVERY_ACCOUNT = "*"
 
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+MAX_NAME = 128  # characters of a caller's name
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,10 @@ class Issuer:
         claims = self._verified(token)
         subject, issuer = str(claims["sub"]), self._settings.issuer
         name = self._claim(claims, self._settings.name_claim)
-        if not subject or not isinstance(name, str) or not _PRINTABLE.fullmatch(name):
-            raise TokenInvalid(f"the JWT's claim {self._settings.name_claim} is not a name of 1 to 128 characters")
+        if not subject or not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or unreadable(name):
+            raise TokenInvalid(
+                f"the JWT's claim {self._settings.name_claim} is not a name of 1 to {MAX_NAME} characters that a reader can see"
+            )
         key = hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()
         return Identity(name, f"oidc:{key}", "oidc", self._role(claims, name), self._scope(claims))
 

@@ -11,6 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from peewee import InterfaceError, OperationalError
 
+from bridgx_server.domain.text import visible
 from bridgx_server.errors import BridgXError
 from bridgx_server.interceptors.caller import current_identity, current_request_id
 from bridgx_server.interceptors.errors import reason_of
@@ -79,7 +80,7 @@ class Audit(Layer):
 
 
 def redacted(request: Message) -> dict[str, Any]:
-    """A request as JSON, without what its proto marks ``debug_redact``, and with long texts and lists cut short."""
+    """A request as JSON, without what its proto marks ``debug_redact``, long texts and lists cut short, all of it readable."""
     fields: dict[str, Any] = MessageToDict(_without_secrets(request), preserving_proto_field_name=True)
     short = _shortened(fields)
     assert isinstance(short, dict)
@@ -106,10 +107,11 @@ def _strike_out(message: Any) -> None:
 
 def _shortened(value: object) -> object:
     if isinstance(value, str):
-        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}… ({len(value)} characters)"
+        shown = visible(value[:LONGEST_TEXT])
+        return shown if len(value) <= LONGEST_TEXT else f"{shown}… ({len(value)} characters)"
     if isinstance(value, list):
         first = [_shortened(item) for item in value[:LONGEST_LIST]]
         return first if len(value) <= LONGEST_LIST else [*first, f"… ({len(value)} entries)"]
     if isinstance(value, dict):
-        return {key: _shortened(item) for key, item in value.items()}
+        return {visible(key): _shortened(item) for key, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""Checks every request against the constraints that its proto declares."""
+"""Checks every request: its texts against what a reader can see, and the rest against the constraints of its proto."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 import protovalidate
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from bridgx_server.domain.text import unreadable, visible
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
 from bridgx_server.interceptors.caller import current_idempotency_key
 from bridgx_server.interceptors.layer import Layer
@@ -25,7 +27,8 @@ class Validation(Layer):
 
     def around(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
         if isinstance(request, Message) and method.startswith("/bridgx."):
-            errors = [
+            errors = list(_unreadable(request))
+            errors += [
                 FieldError(_path(violation.proto), violation.proto.message)
                 for violation in self._validator.collect_violations(request)
             ]
@@ -36,6 +39,37 @@ class Validation(Layer):
         yield
 
 
+def _unreadable(message: Message, prefix: str = "") -> Iterator[FieldError]:
+    """Every text of the message that has a control, bidirectional, zero-width or otherwise invisible character.
+
+    The values of maps, which are tags, may join letters; all else is a name, or names something.
+    """
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            for key in value:
+                yield from _refusal(f"{path}['{visible(str(key))}']", "its key ", str(key))
+                if isinstance(value[key], str):
+                    yield from _refusal(f"{path}['{visible(str(key))}']", "", value[key], formats=True)
+        elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING and field.type != FieldDescriptor.TYPE_BYTES:
+            if isinstance(value, str):
+                yield from _refusal(path, "", value)
+            else:
+                for index, text in enumerate(value):
+                    yield from _refusal(f"{path}[{index}]", "", text)
+        elif field.message_type is not None:
+            if isinstance(value, Message):
+                yield from _unreadable(value, f"{path}.")
+            else:
+                for index, part in enumerate(value):
+                    yield from _unreadable(part, f"{path}[{index}].")
+
+
+def _refusal(field: str, what: str, text: str, *, formats: bool = False) -> Iterator[FieldError]:
+    if found := unreadable(text, formats=formats):
+        yield FieldError(field, f"{what}must not contain {found}, which a reader cannot see; leave it out")
+
+
 def _path(violation: Any) -> str:
     """The field as JSON has it: `disks.data_disk[0].size`, `tags["key"]`."""
     parts: list[str] = []
@@ -43,7 +77,7 @@ def _path(violation: Any) -> str:
         kind, key = _subscript(element)
         part = str(element.field_name)
         if kind:
-            part += f"[{key}]" if kind == "index" else f"[{str(key)!r}]"
+            part += f"[{key}]" if kind == "index" else f"['{visible(str(key))}']"
         parts.append(part)
     # A rule over a whole message is named after the field that it is about: `network_config.subnet_id.required`.
     return ".".join(parts) or str(violation.rule_id).rpartition(".")[0]

@@ -108,6 +108,7 @@ class ProviderError(Exception):
         retry_after: float | None = None,
         field: str = "",
     ) -> None:
+        message = message.replace("\0", "\ufffd")  # PostgreSQL stores no such text
         super().__init__(message)
         self.kind = kind
         self.message = message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,15 @@ _CLOCKS = {
 def _ticks() -> float:
     """Seconds since some moment. They go on while the machine sleeps, and no one can set them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class _Sqlite(SqliteDatabase):
+    def _connect(self) -> Any:
+        # Nobody else's: it holds sealed secrets and the whole inventory. SQLite gives -wal and -shm the mode of the file. One
+        # that is there already keeps the mode that its owner gave it.
+        with contextlib.suppress(OSError):  # SQLite says better why it cannot be made
+            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return super()._connect()
 
 
 class _Postgresql(PostgresqlDatabase):
@@ -237,9 +247,10 @@ def _sqlite(path: str, options: dict[str, Any]) -> Database:
     file = unquote(path[1:] if path.startswith("/") else path)
     if not file or file == ":memory:":
         raise InvalidDatabaseUrl("a sqlite URL must name a file: sqlite:///bridgx.db")
-    Path(file).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
-    return SqliteDatabase(
-        str(Path(file).expanduser().resolve()),
+    where = Path(file).expanduser().resolve()
+    where.parent.mkdir(parents=True, exist_ok=True)
+    return _Sqlite(
+        str(where),
         pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1},
         timeout=BUSY_TIMEOUT,
         lock_type="IMMEDIATE",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def require_current(store: Store) -> None:
 def _lock(store: Store) -> Iterator[None]:
     # Two that create the same table at once crash on PostgreSQL, IF NOT EXISTS or no.
     if store.dialect == "sqlite":
-        with open(f"{store.database.database}.migrate", "w") as file:
+        lock = os.open(f"{store.database.database}.migrate", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(lock, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
     elif store.dialect == "postgresql":

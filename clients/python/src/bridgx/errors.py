@@ -24,7 +24,7 @@ class Failure:
         message: in words.
         reason: BridgX's word for it, such as "cluster_not_found" (see errors.proto); empty when it came from gRPC itself.
         metadata: what is known of the cause, such as `vendor_code`.
-        fields: with reason "param_invalid": each refused field and why.
+        fields: with reason "param_invalid": each refused field and why, several reasons with "; " between them.
         retry_after: seconds to wait before the next try, where waiting helps; else None.
     """
 
@@ -49,9 +49,17 @@ def failure_of(error: grpc.RpcError) -> Failure:
         message=error.details() or "",
         reason=info.reason.lower() if info else "",
         metadata=dict(info.metadata) if info else {},
-        fields={violation.field: violation.description for violation in bad.field_violations} if bad else {},
+        fields=_fields(bad) if bad else {},
         retry_after=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
     )
+
+
+def _fields(bad: error_details_pb2.BadRequest) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for violation in bad.field_violations:
+        known = fields.get(violation.field)
+        fields[violation.field] = f"{known}; {violation.description}" if known else violation.description
+    return fields
 
 
 def _status_of(call: grpc.Call) -> status_pb2.Status:
