@@ -284,11 +284,11 @@ local function drop_what_goes_no_further(headers, rest)
   for _, name in ipairs(dropped) do
     headers:remove(name)
     if name == "idempotency-key" then
-      return "Idempotency-Key: must have at most 64 characters of letters, digits and ._:-"
+      return "must have at most 64 characters of letters, digits and ._:-"
     end
   end
   if rest and headers:getNumValues("idempotency-key") > 1 then
-    return "Idempotency-Key: is given twice"
+    return "is given twice"
   end
 end
 
@@ -346,14 +346,16 @@ function envoy_on_request(handle)
   end
   local refusal = drop_what_goes_no_further(headers, true)
   if refusal then
-    return respond(handle, "422", refusal:gsub(": ", "\t", 1))
+    return respond(handle, "422", "Idempotency-Key\t" .. refusal)
   elseif wrong then
     return respond(handle, wrong[1], wrong[3], wrong[2])
   elseif tonumber(headers:get("content-length") or "0") > BODY_LIMIT then
     return respond(handle, "413", "Payload Too Large")
   elseif path == DOCUMENT then
     metadata:set("bridgx", "document", true)
+    metadata:set("bridgx", "known", true)
   else
+    metadata:set("bridgx", "known", true)
     metadata:set("bridgx", "reads", reads)
     if data ~= STREAM then
       metadata:set("bridgx", "data", data)

@@ -176,7 +176,7 @@ SHAPES = {
 -- shapes: end
 
 local MAX_DEPTH = 32  -- of objects and lists within each other
-local MAX_STEPS = 100000  -- values and escapes in a body: what one request may cost
+local MAX_STEPS = 30000  -- values and escapes in a body: what one request may cost
 local MAX_TOLD = 20  -- faults that are named; of the rest the number is told
 local MAX_NAME = 64  -- bytes of a caller's name that are repeated to them
 
@@ -322,18 +322,16 @@ end
 
 -- Ends the reading: nothing is sure of what follows. What stands there is not quoted, since it may be a secret.
 local function broken(at, description)
-  local line, start = 1, 1
-  at = math.min(at or #text + 1, #text + 1)
-  for ending in text:sub(1, at - 1):gmatch("()\n") do
-    line, start = line + 1, ending + 1
-  end
-  error({string.format("is not JSON: line %d, column %d: %s", line, at - start + 1, description)})
+  local before = text:sub(1, at and at - 1)
+  local _, endings = before:gsub("\n", "")
+  local column = #before - (before:match("^.*\n()") or 1) + 2
+  error({string.format("is not JSON: line %d, column %d: %s", endings + 1, column, description)})
 end
 
-local function step(at)
+local function step()
   steps = steps + 1
   if steps > MAX_STEPS then
-    broken(at, "there are more than " .. MAX_STEPS .. " values")
+    error({"has more than " .. MAX_STEPS .. " values"})
   end
 end
 
@@ -357,7 +355,7 @@ local function string_end(at)
     else
       broken(i, "there is no such escape")
     end
-    step(i)
+    step()
   end
 end
 
@@ -426,7 +424,7 @@ local function elements(at, field, depth)
       _, last, mark = find(text, plain, at)
     end
     if last then
-      step(at)
+      step()
       at = last
     else
       at = value(at, of, depth)
@@ -482,7 +480,7 @@ function value(at, field, depth)
   if at == nil then
     broken(at, "a value must follow")
   end
-  step(at)
+  step()
   local first = byte(text, at)
   if first == 34 then
     local _, last = find(text, '^"[^"\\%z\1-\31]*"', at)
@@ -502,7 +500,7 @@ function value(at, field, depth)
     return last + 1
   elseif first == 123 or first == 91 then
     if depth == MAX_DEPTH then
-      broken(at, "there are more than " .. MAX_DEPTH .. " levels")
+      error({"has more than " .. MAX_DEPTH .. " levels"})
     end
     local read, fitting = members, field.members or field.of and not field.list
     if first == 91 then
@@ -550,11 +548,29 @@ local function check_body(body, shape)
   text, parts = nil, nil
 end
 
+-- The sequences of UTF-8 beyond ASCII. Each begins as no other goes on, so that one after the other can be taken out.
+local UTF8 = {
+  "[\194-\223][\128-\191]",
+  "\224[\160-\191][\128-\191]",
+  "[\225-\236\238\239][\128-\191][\128-\191]",
+  "\237[\128-\159][\128-\191]",
+  "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "\244[\128-\143][\128-\191][\128-\191]",
+}
+
 -- The query. What is to be ignored is left out of it, and every name is written plainly, so that the transcoder finds in it
 -- what was found here.
 
 local function decoded(written)
   return (written:gsub("%+", " "):gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
+end
+
+local function is_utf8(letters)
+  for _, form in ipairs(UTF8) do
+    letters = letters:gsub(form, ".")
+  end
+  return not letters:find("[\128-\255]")
 end
 
 local function check_query(query, shape)
@@ -567,6 +583,8 @@ local function check_query(query, shape)
       -- ignored
     elseif field == nil then
       fault(told(name), #faults < MAX_TOLD and unknown(name, shape.names, "") or "")
+    elseif not is_utf8(decoded(value_)) then
+      fault(told(name), "is not UTF-8")
     elseif values[name] == nil then
       table.insert(order, name)
       values[name] = value_
@@ -638,7 +656,9 @@ function envoy_on_request(handle)
     return
   end
   path = path:match("^[^?]*")
-  if REQUESTS[path] == nil then
+  if not known.known then
+    return handle:respond({[":status"] = "500"}, "the edge could not read the request")
+  elseif known.document then
     return
   end
   local buffer = handle:body(false)
