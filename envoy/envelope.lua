@@ -180,14 +180,9 @@ local function unquoting(text)
   return #plain > MAX_TEXT and plain:sub(1, MAX_TEXT) .. "…" or plain
 end
 
--- The faults of a request that was refused, {field, description} each, and how many more there are: strict.lua's lines, or
--- the one that the transcoder tells, with or without a field.
-local function faults_of(text, code)
+-- The faults of a request that was refused, {field, description} each: strict.lua's lines, and how many more there are.
+local function faults_of(text)
   local faults, rest, size = {}, 0, 0
-  if code ~= 422 then
-    local field, description = text:match("^([%w_.%[%]-]+): (.+)$")
-    return code == 400 and {{field or "body", description or text}} or faults, rest
-  end
   for line in text:gmatch("[^\n]+") do
     local field, description = line:match("^([^\t]*)\t(.*)$")
     size = size + #quoted(field) + #quoted(description)
@@ -199,7 +194,10 @@ local function faults_of(text, code)
       table.insert(faults, {field, description})
     end
   end
-  return faults, rest
+  if rest > 0 then
+    table.insert(faults, {"", "and " .. rest .. " more"})
+  end
+  return faults
 end
 
 local function detail(kind, format, ...)
@@ -235,24 +233,22 @@ local function status_of(body, code, wait, request_id)
     end))
   end
   local cause, text = body:match("^edge/(%S*) (.*)$")
-  text = text or body
-  if code ~= 422 then
-    text = PLAIN[cause] or PLAIN[text] or unquoting(text)
-  end
-  local faults, rest = faults_of(text, code)
-  local message = text
+  local plain = PLAIN[cause] or PLAIN[text or body] or unquoting(text or body)
+  local faults, lines = {}, {plain}
   if code == 422 then
-    local lines = {}
-    if rest > 0 then
-      table.insert(faults, {"", "and " .. rest .. " more"})
+    faults, lines = faults_of(text), {}
+  elseif code == 400 then
+    -- The transcoder says which field it is, where it knows.
+    local field, description = plain:match("^([%w_.%[%]-]+): (.+)$")
+    if field or not cause then
+      faults, lines = {{field or "body", description or plain}}, {}
     end
-    for _, fault in ipairs(faults) do
-      table.insert(lines, fault[1] == "" and fault[2] or fault[1] .. ": " .. fault[2])
-    end
-    message = table.concat(lines, "; ")
+  end
+  for _, fault in ipairs(faults) do
+    table.insert(lines, fault[1] == "" and fault[2] or fault[1] .. ": " .. fault[2])
   end
   return string.format('{"code":%d,"message":%s,"details":%s}',
-    number, quoted(message), details_of(reason, faults, wait, request_id))
+    number, quoted(table.concat(lines, "; ")), details_of(reason, faults, wait, request_id))
 end
 
 -- Quotes inside JSON strings are escaped, so these patterns match keys only.

@@ -331,7 +331,7 @@ end
 local function step()
   steps = steps + 1
   if steps > MAX_STEPS then
-    error({"has more than " .. MAX_STEPS .. " values"})
+    error({"has more than " .. MAX_STEPS .. " values and escapes"})
   end
 end
 
@@ -582,7 +582,7 @@ local function check_query(query, shape)
     if value_ == "" or name:sub(1, 1) == "_" or field == ANY then
       -- ignored
     elseif field == nil then
-      fault(told(name), #faults < MAX_TOLD and unknown(name, shape.names, "") or "")
+      fault(name == "" and "query" or told(name), #faults < MAX_TOLD and unknown(name, shape.names, "") or "")
     elseif not is_utf8(decoded(value_)) then
       fault(told(name), "is not UTF-8")
     elseif values[name] == nil then
@@ -606,7 +606,7 @@ local function refuse_query(query)
     local written, value_ = piece:match("^([^=]*)=?(.*)$")
     local name = decoded(written)
     if value_ ~= "" and name:sub(1, 1) ~= "_" then
-      fault(told(name), "must stand in the body: this operation takes no query")
+      fault(name == "" and "query" or told(name), "must stand in the body: this operation takes no query")
     end
   end
   return ""

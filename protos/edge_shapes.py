@@ -8,14 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from openapi_schema import Schemas
-
-# What the examples of the API manual send beside its own tables, by request: accepted, and of no meaning.
-IGNORED = {
-    "CreateSecurityGroupRequest": ("page_size",),
-    "ListSecurityGroupsRequest": ("spage_number",),
-    "GetUsageTotalRequest": ("page_size",),
-}
+from openapi_schema import IGNORED, Schemas
 
 _SCALARS = {
     FieldDescriptor.TYPE_STRING: "string",

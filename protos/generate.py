@@ -42,7 +42,9 @@ class Route(NamedTuple):
     operation: str  # "bridgx.v1.ClusterService.CreateCluster"
     data: str  # the JSON key that REST unwraps; empty where the whole message is the data
     streams: bool
-    reads: bool  # its first binding is a GET, as the Python client has it: a subnet is made by GET, too, but by POST first
+    reads: (
+        bool  # its first binding is a GET, as the Python client has it: a subnet is made by GET, too, but by POST first
+    )
 
 
 def proto_files() -> list[str]:

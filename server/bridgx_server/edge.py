@@ -101,9 +101,8 @@ class EnvoyProcess:
             if self.log_file:
                 private_file(self.log_file)
             log = stack.enter_context(self.log_file.open("ab")) if self.log_file else None
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        private_file(self._pid_file)
         self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:

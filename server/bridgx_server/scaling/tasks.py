@@ -167,7 +167,9 @@ def submit_shrink(
         if ips or instance_ids:
             named = choice.named(store, cluster, ips, instance_ids)
             if count and count != len(named):
-                raise InvalidField("count", f"is {count}, but {len(named)} machines are named; leave it out or make it agree")
+                raise InvalidField(
+                    "count", f"is {count}, but {len(named)} machines are named; leave it out or make it agree"
+                )
         else:
             choice.check_count(store, cluster, count)
             policy = termination_policy or cluster.termination_policy
