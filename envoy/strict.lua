@@ -268,6 +268,9 @@ end
 
 -- No more of a caller's name than fits on a line, and no half letters at its end.
 local function told(name)
+  if name == "" then
+    return "''"
+  end
   local plain = name:gsub("[%z\1-\31\127]", "?")
   if #plain > MAX_NAME then
     plain = plain:sub(1, MAX_NAME):gsub("[\192-\255][\128-\191]*$", "") .. "…"
@@ -582,7 +585,7 @@ local function check_query(query, shape)
     if value_ == "" or name:sub(1, 1) == "_" or field == ANY then
       -- ignored
     elseif field == nil then
-      fault(name == "" and "query" or told(name), #faults < MAX_TOLD and unknown(name, shape.names, "") or "")
+      fault(told(name), #faults < MAX_TOLD and unknown(name, shape.names, "") or "")
     elseif not is_utf8(decoded(value_)) then
       fault(told(name), "is not UTF-8")
     elseif values[name] == nil then
@@ -606,7 +609,7 @@ local function refuse_query(query)
     local written, value_ = piece:match("^([^=]*)=?(.*)$")
     local name = decoded(written)
     if value_ ~= "" and name:sub(1, 1) ~= "_" then
-      fault(name == "" and "query" or told(name), "must stand in the body: this operation takes no query")
+      fault(told(name), "must stand in the body: this operation takes no query")
     end
   end
   return ""

@@ -273,10 +273,11 @@ def test_what_is_not_of_its_kind_is_named(world: World, path: str, body: dict[st
     [
         (b'{"count": 1, "count": 1}', "count"),
         (b'{"ips": ["10.0.0.1"], "ips": ["10.0.0.2"]}', "ips"),
-        (b'{"x": 1}', "x"),
+        (b'{"": 1}', "''"),
+        (b'{"": 1, "": 2}', "''"),
     ],
 )
-def test_a_member_given_twice_is_refused(world: World, content: bytes, field: str) -> None:
+def test_a_member_given_twice_or_without_a_name_is_refused(world: World, content: bytes, field: str) -> None:
     assert set(world.refused("POST", SHRINK, content=content)) == {field}
 
 
@@ -407,7 +408,7 @@ def test_names_are_read_decoded_and_values_arrive(world: World, query: str, expe
         ("cluster_name=a&cluster_name=a", {"cluster_name": "is given twice"}),
         ("cluster_name=%FF", {"cluster_name": "is not UTF-8"}),
         ("cluster_name.x=a", {"cluster_name.x": "is unknown; the nearest known name is cluster_name"}),
-        ("=a", {"query": "is unknown; the nearest known name is ip"}),
+        ("=a", {"''": "is unknown; the nearest known name is ip"}),
         ("a%00%0Ab=1", {"a??b": "is unknown; the nearest known name is ip"}),
     ],
 )
