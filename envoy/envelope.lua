@@ -66,15 +66,29 @@ STREAMS = {
 -- The description of this API, which the route answers with; no token is needed.
 local DOCUMENT = "/api/v1/openapi.json"
 
+local DOMAIN = "bridgx"  -- of ErrorInfo
+
 local BODY_LIMIT = 1048576  -- bytes, of a request; the buffer filter counts those that do not say their length
 
 -- What a call may take that does not say so itself, as gRPC writes it. The route gives up a little later.
 local DEADLINE = "60S"
 
--- What Envoy says in a word, in words.
+-- What a failure's body has at most, of what callers sent: all of it is less than 7 KiB. Bytes.
+local MAX_VIOLATIONS, MAX_TEXT = 2600, 512
+
+-- What Envoy says in a word or not at all, in words.
 local PLAIN = {
   local_rate_limited = "too many requests from this address: wait as the header retry-after says, and send fewer",
   ["envoy overloaded"] = "the edge has more to do than it can hold: wait, and try again",
+  path_normalization_failed = "path: cannot be read; no path of this API has an escaped slash or NUL in it",
+  ["Request Header Fields Too Large"] = "the headers are longer than 16 KiB, or more than 100",
+  ["Payload Too Large"] = "the body is longer than " .. BODY_LIMIT .. " bytes",
+}
+
+-- What a gRPC client is told where Envoy's own status says less: {google.rpc.Code, text}.
+local PLAIN_GRPC = {
+  ["request timeout"] = {"4", "the message of the call did not come in time"},
+  ["Payload Too Large"] = {"8", "the message is longer than " .. BODY_LIMIT .. " bytes"},
 }
 
 -- Where an answer carries no reason of its own: what the HTTP status means, as {msg, google.rpc.Code}.
@@ -87,6 +101,7 @@ local STATUSES = {
   [408] = {"deadline_exceeded", 4},
   [409] = {"conflict", 10},
   [413] = {"body_too_large", 3},
+  [415] = {"media_type_unsupported", 3},
   [426] = {"param_invalid", 3},
   [429] = {"throttled", 8},
   [431] = {"param_invalid", 3},
@@ -161,15 +176,79 @@ end
 
 -- The transcoder quotes what it could not read, and that may be a secret: which field it was, and why, is enough.
 local function unquoting(text)
-  return (text:match("^[^\n]*"):gsub("invalid value .* for type ", "invalid value for type "))
+  local plain = text:match("^[^\n]*"):gsub("invalid value .* for type ", "invalid value for type "):gsub("'.*'", "…")
+  return #plain > MAX_TEXT and plain:sub(1, MAX_TEXT) .. "…" or plain
 end
 
--- A google.rpc.Status in JSON as it is; plain text becomes one.
-local function status_of(body, code)
-  if begins(body, '{"code":') or begins(body, '{"message":') then
-    return body
+-- The faults of a request that was refused, {field, description} each: strict.lua's lines, and how many more there are.
+local function faults_of(text)
+  local faults, rest, size = {}, 0, 0
+  for line in text:gmatch("[^\n]+") do
+    local field, description = line:match("^([^\t]*)\t(.*)$")
+    size = size + #quoted(field) + #quoted(description)
+    if field == "" then
+      rest = rest + tonumber(description)
+    elseif size > MAX_VIOLATIONS then
+      rest = rest + 1
+    else
+      table.insert(faults, {field, description})
+    end
   end
-  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or unquoting(body)))
+  if rest > 0 then
+    table.insert(faults, {"", "and " .. rest .. " more"})
+  end
+  return faults
+end
+
+local function detail(kind, format, ...)
+  return string.format('{"@type":"type.googleapis.com/google.rpc.%s",' .. format .. "}", kind, ...)
+end
+
+-- The details of a failure, as the server gives them to its own.
+local function details_of(reason, faults, wait, request_id)
+  local details = {detail("ErrorInfo", '"reason":"%s","domain":"%s","metadata":{}', reason, DOMAIN)}
+  if faults[1] then
+    local violations = {}
+    for _, fault in ipairs(faults) do
+      table.insert(violations, string.format(
+        '{"field":%s,"description":%s,"reason":""}', quoted(fault[1]), quoted(fault[2])))
+    end
+    table.insert(details, detail("BadRequest", '"fieldViolations":[%s]', table.concat(violations, ",")))
+  end
+  if wait and wait:match("^%d+$") then
+    table.insert(details, detail("RetryInfo", '"retryDelay":"%ss"', wait))
+  end
+  if request_id and request_id:match("^[%w._:-]+$") and #request_id <= 64 then
+    table.insert(details, detail("RequestInfo", '"requestId":"%s","servingData":""', request_id))
+  end
+  return "[" .. table.concat(details, ",") .. "]"
+end
+
+-- A google.rpc.Status in JSON as it is, with details if it has none; plain text becomes one.
+local function status_of(body, code, wait, request_id)
+  local reason, number = unpack(STATUSES[code == 422 and 400 or code] or STATUSES[500])
+  if begins(body, '{"code":') or begins(body, '{"message":') then
+    return (body:gsub('"details":%[%]}$', function()
+      return '"details":' .. details_of(reason, {}, wait, request_id) .. "}"
+    end))
+  end
+  local cause, text = body:match("^edge/(%S*) (.*)$")
+  local plain = PLAIN[cause] or PLAIN[text or body] or unquoting(text or body)
+  local faults, lines = {}, {plain}
+  if code == 422 then
+    faults, lines = faults_of(text), {}
+  elseif code == 400 then
+    -- The transcoder says which field it is, where it knows.
+    local field, description = plain:match("^([%w_.%[%]-]+): (.+)$")
+    if field or not cause then
+      faults, lines = {{field or "body", description or plain}}, {}
+    end
+  end
+  for _, fault in ipairs(faults) do
+    table.insert(lines, fault[1] == "" and fault[2] or fault[1] .. ": " .. fault[2])
+  end
+  return string.format('{"code":%d,"message":%s,"details":%s}',
+    number, quoted(table.concat(lines, "; ")), details_of(reason, faults, wait, request_id))
 end
 
 -- Quotes inside JSON strings are escaped, so these patterns match keys only.
@@ -185,13 +264,15 @@ local function retry_after_of(status)
 end
 
 -- HTTP allows names and values of headers that gRPC does not, and gRPC's own headers are none of a REST client's business:
--- they go no further. A key that makes a retry safe must not get lost so: what is wrong with it is returned.
-local function drop_what_grpc_cannot_carry(headers)
+-- they go no further. Nor do those by which a caller could tell Envoy to send a call twice. A key that makes a retry safe must
+-- not get lost so: what is wrong with it is returned.
+local function drop_what_goes_no_further(headers, rest)
   local dropped = {}
   for name, value in pairs(headers) do
     if name:sub(1, 1) ~= ":" then
-      local carried = name:match("^[a-z0-9_.-]+$") and value:match("^[\32-\126]*$")
-      if not carried or begins(name, "grpc-") or name:match("-bin$") then
+      local carried = not rest or name:match("^[a-z0-9_.-]+$") and value:match("^[\32-\126]*$")
+        and not begins(name, "grpc-") and not name:match("-bin$")
+      if not carried or begins(name, "x-envoy-") then
         table.insert(dropped, name)
       end
     end
@@ -199,76 +280,128 @@ local function drop_what_grpc_cannot_carry(headers)
   for _, name in ipairs(dropped) do
     headers:remove(name)
     if name == "idempotency-key" then
-      return "Idempotency-Key: must have at most 64 characters of letters, digits and ._:-"
+      return "must have at most 64 characters of letters, digits and ._:-"
     end
+  end
+  if rest and headers:getNumValues("idempotency-key") > 1 then
+    return "is given twice"
+  end
+end
+
+local function shortened(path)
+  return #path > MAX_TEXT and path:sub(1, MAX_TEXT) .. "…" or path
+end
+
+-- The method's entry of a path, or what is wrong with the two, as {status, headers, text}.
+local function operation_of(path, method)
+  local methods = path == DOCUMENT and {GET = true} or ROUTES[path]
+  if methods == nil then
+    return nil, {"404", {}, "no operation has the path " .. shortened(path)}
+  elseif methods[method] == nil then
+    local allowed = {}
+    for name in pairs(methods) do
+      table.insert(allowed, name)
+    end
+    table.sort(allowed)
+    local names = table.concat(allowed, ", ")
+    return nil, {"405", {allow = names}, path .. " takes " .. names}
+  end
+  return methods[method], nil, method == "GET" and methods.POST == nil
+end
+
+local function respond(handle, status, text, further)
+  local headers = further or {}
+  headers[":status"] = status
+  handle:respond(headers, text)
+end
+
+local function on_grpc_request(handle, headers, metadata)
+  metadata:set("bridgx", "grpc", true)
+  drop_what_goes_no_further(headers, false)
+  local call = headers:get(":path")
+  if begins(call, "/bridgx.") and not STREAMS[call] and headers:get("grpc-timeout") == nil then
+    headers:replace("grpc-timeout", DEADLINE)
   end
 end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
   local metadata = handle:streamInfo():dynamicMetadata()
-  if begins(headers:get("content-type"), "application/grpc") then
-    metadata:set("bridgx", "grpc", true)
-    local call = headers:get(":path")
-    if begins(call, "/bridgx.") and not STREAMS[call] and headers:get("grpc-timeout") == nil then
+  local method, path = headers:get(":method"), (headers:get(":path") or ""):match("^[^?#]*")
+  local of_grpc = begins(headers:get("content-type"), "application/grpc")
+  if of_grpc and not begins(path, "/api/") then
+    return on_grpc_request(handle, headers, metadata)
+  end
+  metadata:set("bridgx", "bodiless", method == "HEAD")
+  metadata:set("bridgx", "request_id", headers:get("x-request-id"))
+  local data, wrong, reads = operation_of(path, method)
+  if of_grpc then
+    -- Envoy answers such a request as gRPC does; the response part makes REST of it.
+    metadata:set("bridgx", "media", wrong and wrong[1] or "415")
+    return respond(handle, "415", wrong and wrong[3] or "content-type: this path takes application/json; gRPC has paths of its own")
+  end
+  local refusal = drop_what_goes_no_further(headers, true)
+  if refusal then
+    return respond(handle, "422", "Idempotency-Key\t" .. refusal)
+  elseif wrong then
+    return respond(handle, wrong[1], wrong[3], wrong[2])
+  elseif tonumber(headers:get("content-length") or "0") > BODY_LIMIT then
+    return respond(handle, "413", "Payload Too Large")
+  elseif path == DOCUMENT then
+    metadata:set("bridgx", "document", true)
+    metadata:set("bridgx", "known", true)
+  else
+    metadata:set("bridgx", "known", true)
+    metadata:set("bridgx", "reads", reads)
+    if data ~= STREAM then
+      metadata:set("bridgx", "data", data)
       headers:replace("grpc-timeout", DEADLINE)
     end
-    return
   end
-  local refusal = drop_what_grpc_cannot_carry(headers)
-  if refusal then
-    handle:respond({[":status"] = "400"}, refusal)
-    return
+end
+
+-- The answer to a gRPC client, which has its status in the headers where Envoy itself gives it.
+local function on_grpc_response(headers)
+  local plain = PLAIN_GRPC[headers:get("grpc-message")]
+  if plain then
+    headers:replace("grpc-status", plain[1])
+    headers:replace("grpc-message", plain[2])
   end
-  metadata:set("bridgx", "bodiless", headers:get(":method") == "HEAD")
-  local path = (headers:get(":path") or ""):match("^[^?#]*")
-  local methods = path == DOCUMENT and {GET = true} or ROUTES[path]
-  if methods == nil then
-    handle:respond({[":status"] = "404"}, "no operation has the path " .. path)
-    return
+end
+
+local function on_failure(headers, body, code, request_id)
+  local status = status_of(body, code, headers:get("retry-after"), request_id)
+  code = code == 422 and 400 or code
+  local wait = retry_after_of(status)
+  if wait then
+    headers:replace("retry-after", wait)
   end
-  local data = methods[headers:get(":method")]
-  if data == nil then
-    local allowed = {}
-    for method in pairs(methods) do
-      table.insert(allowed, method)
-    end
-    table.sort(allowed)
-    local names = table.concat(allowed, ", ")
-    handle:respond({[":status"] = "405", ["allow"] = names}, path .. " takes " .. names)
-    return
-  end
-  if tonumber(headers:get("content-length") or "0") > BODY_LIMIT then
-    handle:respond({[":status"] = "413"}, "the body is longer than " .. BODY_LIMIT .. " bytes")
-    return
-  end
-  if path == DOCUMENT then
-    metadata:set("bridgx", "document", true)
-  elseif data ~= STREAM then
-    metadata:set("bridgx", "data", data)
-    headers:replace("grpc-timeout", DEADLINE)
-  end
+  headers:replace(":status", tostring(code))
+  local reason = reason_of(status) or (STATUSES[code] or STATUSES[500])[1]
+  return string.format('{"code":%d,"msg":%s,"data":null,"error":%s}', code, quoted(reason), status)
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
   local known = handle:streamInfo():dynamicMetadata():get("bridgx") or {}
-  if known.grpc or begins(headers:get("content-type"), "application/grpc") then
-    return
+  local code = tonumber(known.media or headers:get(":status"))
+  local told = known.media and (headers:get("grpc-message") or ""):gsub("%%(%x%x)", function(code_)
+    return string.char(tonumber(code_, 16))
+  end)
+  if not known.media and (known.grpc or begins(headers:get("content-type"), "application/grpc")) then
+    return on_grpc_response(headers)
   end
   for _, name in ipairs(GRPC_HEADERS) do
     headers:remove(name)
   end
-  local code = tonumber(headers:get(":status"))
   if code == 200 and known.document then
     return
-  end
-  if code == 200 and known.data == nil then
+  elseif code == 200 and known.data == nil then
     headers:replace("content-type", "text/event-stream")
     headers:replace("cache-control", "no-cache")
     return
-  end
-  if known.bodiless then
+  elseif known.bodiless then
+    headers:replace(":status", tostring(code == 422 and 400 or code))
     return
   end
   -- A refusal from before envoy_on_request may answer a HEAD, which must stay without a body: it is wrapped if it has one.
@@ -277,19 +410,12 @@ function envoy_on_response(handle)
     return
   end
   headers = handle:headers()  -- the first one ended when the body was waited for
-  local body = buffer:length() > 0 and buffer:getBytes(0, buffer:length()) or ""
+  local body = buffer:length() > 0 and buffer:getBytes(0, buffer:length()) or told or ""
   local envelope
   if code == 200 then
     envelope = '{"code":200,"msg":"success","data":' .. unwrap(body, known.data) .. "}"
   else
-    local meaning = STATUSES[code] or STATUSES[500]
-    local status = status_of(body, meaning[2])
-    envelope = string.format(
-      '{"code":%d,"msg":%s,"data":null,"error":%s}', code, quoted(reason_of(status) or meaning[1]), status)
-    local wait = retry_after_of(status)
-    if wait then
-      headers:replace("retry-after", wait)
-    end
+    envelope = on_failure(headers, body, code, known.request_id)
   end
   headers:replace("content-type", "application/json")
   headers:replace("content-length", tostring(buffer:setBytes(envelope)))

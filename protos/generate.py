@@ -42,6 +42,9 @@ class Route(NamedTuple):
     operation: str  # "bridgx.v1.ClusterService.CreateCluster"
     data: str  # the JSON key that REST unwraps; empty where the whole message is the data
     streams: bool
+    reads: (
+        bool  # its first binding is a GET, as the Python client has it: a subnet is made by GET, too, but by POST first
+    )
 
 
 def proto_files() -> list[str]:
@@ -121,9 +124,8 @@ def _routes(image: descriptor_pb2.FileDescriptorSet) -> Iterator[Route]:
                 for rule in (first, *first.additional_bindings):
                     data = answer.fields_by_name[rule.response_body].json_name if rule.response_body else ""
                     verb, path = _binding(rule)
-                    yield Route(
-                        verb, path, f"{file.package}.{service.name}.{method.name}", data, method.server_streaming
-                    )
+                    operation = f"{file.package}.{service.name}.{method.name}"
+                    yield Route(verb, path, operation, data, method.server_streaming, bool(first.get))
 
 
 def _binding(rule: HttpRule) -> tuple[str, str]:
@@ -179,6 +181,9 @@ def _write_envoy(root: Path, image: descriptor_pb2.FileDescriptorSet) -> None:
     script = _between(script, "-- routes", lambda _: _lua_table(table))
     script = _between(script, "-- streams", lambda _: _lua_streams(streams))
     (root / "envelope.lua").write_text(script, encoding="utf-8")
+    strict = (REPOSITORY / ENVOY / "strict.lua").read_text(encoding="utf-8")
+    strict = _between(strict, "-- shapes", lambda _: _sibling("edge_shapes").tables(image, table))
+    (root / "strict.lua").write_text(strict, encoding="utf-8")
     config = (REPOSITORY / ENVOY / "envoy.yaml").read_text(encoding="utf-8")
     config = _between(config, "# services", lambda indent: _yaml_services(image, indent))
     config = _between(config, "# streams", lambda indent: _yaml_streams(streams, indent))
@@ -196,7 +201,7 @@ def _between(text: str, name: str, make: Callable[[str], str]) -> str:
 
 def _sibling(name: str) -> Any:
     # That of this folder, whichever checkout it is of: a test compares two.
-    for known in ("openapi", "openapi_schema"):
+    for known in ("edge_shapes", "openapi", "openapi_schema"):
         sys.modules.pop(known, None)
     sys.path.insert(0, str(PROTOS))
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
-from openapi_schema import Schema, Schemas
+from openapi_schema import IGNORED, IGNORED_TEXT, Schema, Schemas
 
 SERVED_AT = "/api/v1/openapi.json"
 VERSION = "1"
@@ -21,8 +21,12 @@ _INTRODUCTION = """\
 BridgX keeps templates of machine clusters on five clouds and scales them up and down.
 
 Every answer is the envelope: `{"code": 200, "msg": "success", "data": …}`, or, for a failure, the HTTP status as `code`, a \
-stable reason as `msg`, `null` as `data`, and the google.rpc.Status as `error`. Unknown \
-query parameters and keys are ignored; null is as good as absent."""
+stable reason as `msg`, `null` as `data`, and the google.rpc.Status as `error`.
+
+What an operation does not know is refused with 400 param_invalid, which names it and the nearest known name: members of a body, \
+query parameters, and any query of a POST. Parameters that begin with `_` or are empty are ignored. A member that is null is one \
+that is absent; null is refused in lists and maps, and for a list. No name stands twice; a parameter whose value is a list of \
+words may be repeated."""
 
 _STATUSES = {
     400: "param_invalid, bad_credentials or insufficient_balance: what was asked cannot be done as it is.",
@@ -32,6 +36,7 @@ _STATUSES = {
     408: "deadline_exceeded: the request came too slowly.",
     409: "…_already_exists or conflict: the state of things stands against it.",
     413: "body_too_large: more than 1 MiB.",
+    415: "media_type_unsupported: called as gRPC is.",
     429: "throttled, quota_exceeded or out_of_stock.",
     431: "param_invalid: headers of more than 16 KiB.",
     500: "internal, or cloud_error: the cloud said what is not in our tables.",
@@ -142,6 +147,8 @@ def _query(schemas: Schemas, kind: Descriptor, prefix: str = "") -> Iterator[Sch
                 yield from _query(schemas, field.message_type, f"{name}.")
         elif field.type != FieldDescriptor.TYPE_MESSAGE:
             yield _parameter(name, *schemas.request_field(field))
+    for name in IGNORED.get(kind.name, ()) if not prefix else ():
+        yield _parameter(name, {"type": "string", "description": IGNORED_TEXT}, False)
 
 
 def _parameter(name: str, schema: Schema, required: bool) -> Schema:
@@ -175,7 +182,10 @@ def _own_operation() -> Schema:
         "security": [],
         "responses": {
             "200": {"description": "This document.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **{str(status): {"$ref": f"#/components/responses/Failure{status}"} for status in (413, 429, 431, 503)},
+            **{
+                str(status): {"$ref": f"#/components/responses/Failure{status}"}
+                for status in (400, 413, 415, 429, 431, 503)
+            },
         },
     }
 

@@ -13,6 +13,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+# What the examples of the API manual send beside its own tables, by request: accepted, and of no meaning.
+IGNORED = {
+    "CreateSecurityGroupRequest": ("page_size",),
+    "ListSecurityGroupsRequest": ("spage_number",),
+    "GetUsageTotalRequest": ("page_size",),
+}
+IGNORED_TEXT = "Ignored: an example of the API manual has it."
+
 Schema = dict[str, Any]
 
 _INTEGERS = {
@@ -125,6 +133,9 @@ class Schemas:
         fields = {field.json_name: self.request_field(field) for field in kind.fields}
         schema: Schema = {"type": "object"}
         schema["properties"] = {name: field for name, (field, _) in fields.items()}
+        for name in IGNORED.get(kind.name, ()):
+            schema["properties"][name] = {"description": IGNORED_TEXT}
+        schema["additionalProperties"] = False
         required = [name for name, (_, needed) in fields.items() if needed]
         if required:
             schema["required"] = required

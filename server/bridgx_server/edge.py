@@ -12,11 +12,14 @@ import urllib.request
 from importlib import import_module
 from pathlib import Path
 
-from bridgx_server.edge_config import LOOPBACK, EdgeLimits, EdgeTls, render_config
+from bridgx_server.edge_config import LOOPBACK, EdgeLimits, EdgeTls, private_file, render_config
 
 READY_TIMEOUT = 30.0  # seconds; Envoy itself needs less than one, an overloaded machine more
 STOP_TIMEOUT = 10.0  # seconds from SIGTERM to SIGKILL
 POLL_INTERVAL = 0.05  # seconds
+
+# What Envoy sees of the environment: it speaks to strangers, and needs none of our keys and tokens.
+INHERITED = frozenset({"PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH"})
 
 
 class EdgeError(RuntimeError):
@@ -93,9 +96,13 @@ class EnvoyProcess:
             *("--log-level", "warning"),
             "--disable-hot-restart",
         ]
+        environment = {name: value for name, value in os.environ.items() if name in INHERITED}
         with contextlib.ExitStack() as stack:
+            if self.log_file:
+                private_file(self.log_file)
             log = stack.enter_context(self.log_file.open("ab")) if self.log_file else None
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        private_file(self._pid_file)
         self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:

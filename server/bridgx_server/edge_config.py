@@ -37,7 +37,7 @@ class EdgeLimits:
     connections: int = 10_000
     heap_mib: int = 1024
     header_timeout: float = 10.0  # seconds for the headers of a request
-    request_timeout: float = 60.0  # seconds for all of a request
+    request_timeout: float = 10.0  # seconds for all of a request
     trusted_proxies: int = 0
 
 
@@ -51,7 +51,7 @@ class EdgeTls:
 
 
 def envoy_directory() -> Path:
-    """The folder with envoy.yaml, envelope.lua and bridgx.binpb: in the installed package, or in the checkout.
+    """The folder with envoy.yaml, its Lua and bridgx.binpb: in the installed package, or in the checkout.
 
     Raises:
         FileNotFoundError: neither has it.
@@ -102,8 +102,15 @@ def render_config(
     if tls is not None:
         _set_tls(listener, cluster, directory, tls)
     path = directory / "envoy.yaml"
+    private_file(path)
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return path
+
+
+def private_file(path: Path) -> None:
+    """Makes a file that its owner alone reads, or sees that one that is there is such."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    path.chmod(0o600)
 
 
 def write_tls(directory: Path, tls: EdgeTls) -> None:
@@ -132,7 +139,10 @@ def _filters(manager: Mapping[str, Any]) -> dict[str, Any]:
 
 def _set_paths(manager: dict[str, Any], source: Path) -> None:
     filters = _filters(manager)
-    filters["envoy.filters.http.lua"]["default_source_code"]["filename"] = str(source / "envelope.lua")
+    for config in filters.values():
+        if "default_source_code" in config:
+            script = config["default_source_code"]
+            script["filename"] = str(source / Path(script["filename"]).name)
     filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(source / "bridgx.binpb")
     for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
         if "direct_response" in route:

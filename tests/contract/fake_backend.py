@@ -108,17 +108,42 @@ class Fees(pb.FeeServiceServicer):
         return pb.GetUsageTotalResponse(usage_total=86_400_000_000)
 
 
+class Anything(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers every call with an empty message, and keeps the calls and their messages.
+
+    ``refusals`` is how many calls are refused first, as by a server that is going down.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, bytes]] = []
+        self.refusals = 0
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            self.calls.append((handler_call_details.method, request))
+            if self.refusals:
+                self.refusals -= 1
+                down = failure(code_pb2.UNAVAILABLE, "server_unavailable", "the server is going down: try again")
+                context.abort_with_status(down)
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
 class Edge:
     """Envoy with the canned server behind it."""
 
-    def __init__(self, directory: Path, **edge: Any) -> None:
-        """``edge``: what :class:`EnvoyProcess` takes by name."""
+    def __init__(self, directory: Path, anything: Anything | None = None, **edge: Any) -> None:
+        """``anything`` answers instead of the canned services; ``edge``: what :class:`EnvoyProcess` takes by name."""
         self.clusters = Clusters()
         self.server = grpc.server(ThreadPoolExecutor(8))
-        pb.add_ClusterServiceServicer_to_server(self.clusters, self.server)
-        pb.add_NetworkServiceServicer_to_server(Networks(), self.server)
-        pb.add_TaskServiceServicer_to_server(Tasks(), self.server)
-        pb.add_FeeServiceServicer_to_server(Fees(), self.server)
+        if anything is not None:
+            self.server.add_generic_rpc_handlers((anything,))
+        else:
+            pb.add_ClusterServiceServicer_to_server(self.clusters, self.server)
+            pb.add_NetworkServiceServicer_to_server(Networks(), self.server)
+            pb.add_TaskServiceServicer_to_server(Tasks(), self.server)
+            pb.add_FeeServiceServicer_to_server(Fees(), self.server)
         self.grpc_port = self.server.add_insecure_port("127.0.0.1:0")
         self.envoy = EnvoyProcess(self.grpc_port, free_port(), free_port(), directory, **edge)
         self.address = f"127.0.0.1:{self.envoy.rest_port}"

@@ -43,6 +43,8 @@ FAULTS = (
     *(grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS),
     *(grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.CANCELLED),
 )
+METHOD_OF_KEYS = "/bridgx.v1.TaskService/ExpandCluster"
+KEY_RULE = "must have at most 64 characters of letters, digits and ._:-"
 CHECKS = [
     checks.not_a_server_error,
     openapi_checks.status_code_conformance,
@@ -255,6 +257,14 @@ def test_grpc_refuses_bytes_that_are_no_message(world: World, channel: grpc.Chan
             _not_a_fault(error)
 
     answered()
+
+
+def test_two_keys_of_a_retry_are_refused(channel: grpc.Channel) -> None:
+    call = channel.unary_unary(METHOD_OF_KEYS, lambda message: message.SerializeToString())
+    request = pb.ExpandClusterRequest(cluster_name="nobody's", task_name="grow", count=1)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(request, metadata=[*METADATA, ("idempotency-key", "a"), ("idempotency-key", "b")], timeout=60)
+    assert failure_of(refused.value).fields == {"Idempotency-Key": KEY_RULE}
 
 
 def test_bytes_that_are_no_message_use_up_no_connection(channel: grpc.Channel) -> None:

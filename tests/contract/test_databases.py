@@ -116,9 +116,15 @@ def test_a_whole_life(service: Service) -> None:
     task = client.wait_task(client.tasks.ShrinkCluster(shrink).task_id, timeout=120)
     assert (task.status, task.deleted) == ("SUCCESS", 1)
     assert machines[0].instance_id not in {row["machine_id"] for row in service.control.machines(CLOUD)}
-    assert client.instances.CountInstances(pb.CountInstancesRequest(cluster_name=name)).instance_num == 11
+    ids = [machine.instance_id for machine in machines[1:4]]
+    shrink = pb.ShrinkClusterRequest(cluster_name=name, task_name="less", instance_ids=ids, count=3)
+    task = client.wait_task(client.tasks.ShrinkCluster(shrink).task_id, timeout=120)
+    assert (task.status, task.deleted) == ("SUCCESS", 3)
+    left = {machine.instance_id for machine in machines[4:]}
+    assert left == {row["machine_id"] for row in service.control.machines(CLOUD)}
+    assert client.instances.CountInstances(pb.CountInstancesRequest(cluster_name=name)).instance_num == 8
     clusters = client.clusters.ListClusters(pb.ListClustersRequest(account=KEY)).cluster_list
-    assert [row.total_remainder for row in clusters] == ["11/200"]
+    assert [row.total_remainder for row in clusters] == ["8/200"]
     rows = list(client.list_usage(pb.ListUsageRequest(cluster_name=name)))
     assert len(rows) == 12
     until(lambda: client.fees.GetUsageTotal(pb.GetUsageTotalRequest(cluster_name=name)).usage_total > 0)

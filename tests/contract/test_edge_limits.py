@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +301,44 @@ def test_a_connection_of_malformed_http2_is_ended(edge: Edge, name: str) -> None
     with hostile.connected(edge.envoy.rest_port) as connection:
         hostile.send(connection, hostile.opened() + FRAMES[name])
         hostile.until_closed(connection)
+
+
+def test_calls_whose_message_does_not_come_reach_no_server_and_end(edge: Edge, healthy: hostile.Healthy) -> None:
+    call = hostile.header_block("/bridgx.v1.ClusterService/CreateCluster")
+    streams = b"".join(frame(HEADERS, END_HEADERS, 2 * number + 1, call) for number in range(100))
+    before = len(edge.clusters.requests)
+
+    def ended(frames: list[hostile.Frame]) -> bool:
+        return sum(b"grpc-status" in row.payload or row.kind == RST_STREAM for row in frames) >= 100
+
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(hostile.connected(edge.envoy.rest_port)) for _ in range(3)]
+        for connection in connections:
+            assert hostile.send(connection, hostile.opened() + streams)
+        stats = f"http://127.0.0.1:{edge.envoy.admin_port}/stats?filter=cluster.bridgx.upstream_rq_active$&format=text"
+        healthy.gets_answers(20)
+        with urllib.request.urlopen(stats, timeout=30) as answer:
+            assert int(answer.read().split(b":")[1]) <= 2  # the healthy client's
+        for connection in connections:
+            hostile.frames_until(connection, ended)
+        healthy.gets_answers()
+    assert len(edge.clusters.requests) == before
+
+
+def test_a_client_whose_message_does_not_come_is_told_so(edge: Edge) -> None:
+    told = threading.Event()
+
+    def never() -> Iterator[bytes]:
+        told.wait(60)
+        yield b""
+
+    with grpc.insecure_channel(edge.address) as channel:
+        call = channel.stream_unary("/bridgx.v1.ClusterService/CreateCluster").future(never())
+        try:
+            assert call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert "did not come" in call.details()
+        finally:
+            told.set()
 
 
 def test_streams_beyond_the_limit_are_refused(edge: Edge, healthy: hostile.Healthy) -> None:

@@ -110,13 +110,6 @@ def test_a_subnet_is_made_by_post_and_by_get(rest: httpx.Client) -> None:
     assert envelope(rest.get("/api/v1/subnet/create", params=fields))["data"] == made
 
 
-def test_unknown_parameters_and_keys_are_ignored(edge: Edge, rest: httpx.Client) -> None:
-    assert envelope(rest.get("/api/v1/cluster/describe_all?spage_number=3&page_size=5"))["code"] == 200
-    assert edge.clusters.requests[-1].page_size == 5
-    answer = rest.post("/api/v1/cluster/create", json={"name": "a", "page_size": 15, "tags": None}, headers=TOKEN)
-    assert envelope(answer)["data"] == "a"
-
-
 def test_headers_become_metadata(edge: Edge, rest: httpx.Client) -> None:
     headers = {**TOKEN, "x-request-id": "my-request-1", "Idempotency-Key": "once"}
     answer = rest.post("/api/v1/cluster/create", json={"name": "a"}, headers=headers)

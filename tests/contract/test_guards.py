@@ -191,6 +191,47 @@ def test_protected_machines_are_never_chosen_and_cannot_be_named(world: World) -
     assert world.ids(name) == [by_id["instance_id"]]
 
 
+def test_exactly_the_machines_named_by_id_go(world: World) -> None:
+    name, other = world.cluster(), world.cluster(1)
+    world.expand(name, 4)
+    first, second, third, fourth = world.ids(name)
+    (stranger,) = world.ids(other)
+    world.api.post("instance/protect", {"cluster_name": name, "instance_ids": [fourth]})
+    shrink = {"cluster_name": name, "task_name": "t"}
+    wrong = {"instance_ids": [first, stranger, "i-none", fourth]}
+    for path, body in (
+        ("cluster/shrink", {**shrink, **wrong}),
+        ("cluster/shrink/plan", {"cluster_name": name, **wrong}),
+    ):
+        if path.endswith("plan"):
+            plan = world.api.post(path, body)
+            assert not plan["feasible"]
+            said = {row["field"]: row["message"] for row in plan["refusals"]}
+        else:
+            envelope = world.api.refused(path, body)
+            said = {row["field"]: row["description"] for row in envelope["error"]["details"][1]["fieldViolations"]}
+        assert set(said) == {"instance_ids[1]", "instance_ids[2]", "instance_ids[3]"}
+        assert stranger in said["instance_ids[1]"]
+        assert said["instance_ids[3]"] == f"{fourth} is protected from deletion"
+    for wrong, field in (
+        ({"instance_ids": [first], "count": 2}, "count"),
+        ({"instance_ids": [first], "ips": ["10.0.0.1"]}, "instance_ids"),
+        ({"instance_ids": [first], "termination_policy": "oldest"}, "termination_policy"),
+        ({"instance_ids": [first, first]}, "instance_ids"),
+        ({"instance_ids": [], "ips": []}, "count"),
+        ({"instance_id": [first], "count": 1}, "instance_id"),
+    ):
+        assert fields_of(world.api.refused("cluster/shrink", {**shrink, **wrong})) == {field}
+    assert set(world.ids(name)) == {first, second, third, fourth}
+    plan = world.api.post("cluster/shrink/plan", {"cluster_name": name, "instance_ids": [third, first]})
+    assert (plan["feasible"], plan["count"], plan["termination_policy"]) == (True, 2, "")
+    assert [victim["instance_id"] for victim in plan["victims"]] == [third, first]
+    task = world.shrink(name, instance_ids=[third, first], count=2)
+    assert (task["status"], task["deleted"], task["termination_policy"]) == ("SUCCESS", 2, "")
+    assert set(world.ids(name)) == {second, fourth}
+    assert world.ids(other) == [stranger]
+
+
 def test_protection_names_what_it_cannot_find_and_then_protects_nothing(world: World) -> None:
     name, other = world.cluster(1), world.cluster(1)
     (machine,), (stranger,) = world.machines(name), world.machines(other)

@@ -324,6 +324,8 @@ def _accepted() -> Iterator[message.Message]:
     yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", count=1)
     yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", ips=["10.0.0.1", "10.0.0.2"])
     yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", ips=["10.0.0.1"], count=1)
+    yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", instance_ids=["i-1", "i-2"])
+    yield pb.ShrinkClusterRequest(task_name="a", cluster_name="b", instance_ids=["i-1"], count=1)
     yield pb.ListInstancesRequest(status="running,deleted")
     yield pb.ListInstancesRequest(status="Running, LOST", page_size=5000)
     yield pb.ListUsageRequest(date="2021-10-11")
@@ -363,7 +365,16 @@ def _refusals_of_guards() -> Iterator[tuple[message.Message, list[str]]]:
     for shrink in (pb.ShrinkClusterRequest(task_name="a"), pb.PlanShrinkRequest()):
         shrink.cluster_name, shrink.termination_policy = "a", "oldest"
         shrink.ips.append("10.0.0.1")
-        yield shrink, ["termination_policy.ips"]
+        yield shrink, ["termination_policy.named"]
+    for what, rules in (
+        ({"instance_ids": ["i-1"], "termination_policy": "oldest"}, ["termination_policy.named"]),
+        ({"instance_ids": ["i-1"], "count": 2}, ["count.instance_ids"]),
+        ({"instance_ids": ["i-1"], "ips": ["10.0.0.1"]}, ["instance_ids.ips"]),
+        ({"instance_ids": ["i-1", "i-1"]}, ["instance_ids"]),
+        ({"instance_ids": [""]}, ["instance_ids"]),
+    ):
+        yield pb.ShrinkClusterRequest(task_name="a", cluster_name="a", **what), rules  # type: ignore[arg-type]
+        yield pb.PlanShrinkRequest(cluster_name="a", **what), rules  # type: ignore[arg-type]
     for protect in (pb.ProtectInstancesRequest(cluster_name="a"), pb.UnprotectInstancesRequest(cluster_name="a")):
         yield protect, ["instance_ids.any"]
     yield pb.ProtectInstancesRequest(cluster_name="a", ips=["here"]), ["ips"]

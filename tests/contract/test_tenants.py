@@ -159,9 +159,15 @@ def _shrinks(two: Two) -> list[Probe]:
         return pb.ShrinkClusterRequest(cluster_name=name, task_name="curious", **what)  # type: ignore[arg-type]
 
     owner, stranger, ip = two.owner, two.stranger, two.owner.machines[0].ip_inner
+    machine, none = owner.machines[0].instance_id, "i-none"
     return [
         Probe(request(owner.cluster, count=1), request(NOBODY, count=1), ((owner.cluster, NOBODY),)),
         Probe(request(owner.cluster, ips=[ip]), request(NOBODY, ips=[ip]), ((owner.cluster, NOBODY),)),
+        Probe(
+            request(stranger.cluster, instance_ids=[machine]),
+            request(stranger.cluster, instance_ids=[none]),
+            ((machine, none),),
+        ),
         Probe(request(stranger.cluster, ips=[ip]), request(stranger.cluster, ips=["10.77.0.1"]), ((ip, "10.77.0.1"),)),
     ]
 
@@ -171,8 +177,14 @@ def _plans(two: Two) -> list[Probe]:
         return pb.PlanShrinkRequest(cluster_name=name, **what)  # type: ignore[arg-type]
 
     owner, stranger, ip = two.owner, two.stranger, two.owner.machines[0].ip_inner
+    machine, none = owner.machines[0].instance_id, "i-none"
     return [
         Probe(request(owner.cluster, count=1), request(NOBODY, count=1), ((owner.cluster, NOBODY),)),
+        Probe(
+            request(stranger.cluster, instance_ids=[machine]),
+            request(stranger.cluster, instance_ids=[none]),
+            ((machine, none),),
+        ),
         Probe(request(stranger.cluster, ips=[ip]), request(stranger.cluster, ips=["10.77.0.1"]), ((ip, "10.77.0.1"),)),
     ]
 

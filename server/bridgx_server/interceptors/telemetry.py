@@ -35,7 +35,9 @@ class Telemetry(Layer):
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else self._new_id()
-        set_call(request_id=request_id, idempotency_key=metadata.get("idempotency-key", ""))
+        # Two keys would be two calls: together they are none that the validation lets pass.
+        keys = ", ".join(str(value) for key, value in context.invocation_metadata() if key == "idempotency-key")
+        set_call(request_id=request_id, idempotency_key=keys)
         started = self._clock()
         try:
             yield

@@ -53,23 +53,26 @@ def check_count(store: Store, cluster: ClusterRow, count: int) -> None:
         )
 
 
-def named(store: Store, cluster: ClusterRow, ips: Sequence[str]) -> list[Tended]:
-    """The machines with these addresses, in their order; raises InvalidFields that name every address that cannot be."""
-    by_ip = _by_ip(instances.unchosen(store, cluster.id))
+def named(store: Store, cluster: ClusterRow, ips: Sequence[str], instance_ids: Sequence[str] = ()) -> list[Tended]:
+    """The machines with these addresses and ids, in their order; raises InvalidFields that name all that cannot be."""
+    running = instances.unchosen(store, cluster.id)
+    by_ip = _by_ip(running)
+    by_id = {machine.instance_id: machine for machine in running}
+    wanted = [(f"ips[{index}]", ip, by_ip.get(ip)) for index, ip in enumerate(ips)]
+    wanted += [(f"instance_ids[{index}]", name, by_id.get(name)) for index, name in enumerate(instance_ids)]
     errors = []
     chosen: dict[int, Tended] = {}
-    for index, ip in enumerate(ips):
-        machine = by_ip.get(ip)
+    for field, name, machine in wanted:
         if machine is None:
-            why = f"{ip} is no running machine of cluster {cluster.name}"
-        elif machine.protected:
-            why = f"{ip} is machine {machine.instance_id}, which is protected from deletion"
+            errors.append(FieldError(field, f"{name} is not a running machine of cluster {cluster.name}"))
+            continue
+        machine_of = name if name == machine.instance_id else f"{name} is machine {machine.instance_id}, which"
+        if machine.protected:
+            errors.append(FieldError(field, f"{machine_of} is protected from deletion"))
         elif machine.id in chosen:
-            why = f"{ip} is machine {machine.instance_id}, which ips names already"
+            errors.append(FieldError(field, f"{machine_of} is named already"))
         else:
             chosen[machine.id] = machine
-            continue
-        errors.append(FieldError(f"ips[{index}]", why))
     if errors:
         raise InvalidFields(errors)
     return list(chosen.values())

@@ -148,7 +148,13 @@ class Planner:
         )
 
     def shrink(
-        self, scope: Scope, cluster_name: str, count: int, ips: Sequence[str], termination_policy: str
+        self,
+        scope: Scope,
+        cluster_name: str,
+        count: int,
+        ips: Sequence[str],
+        termination_policy: str,
+        instance_ids: Sequence[str] = (),
     ) -> ShrinkPlan:
         """What a shrink would do now; the parameters are those of :func:`tasks.submit_shrink`.
 
@@ -160,17 +166,20 @@ class Planner:
             cluster = clusters.locked(self.store, scope, cluster_name)
             before = len(queue.open_tasks_of(self.store, cluster.id))
             running = instances.unchosen(self.store, cluster.id)
-            policy = "" if ips else termination_policy or cluster.termination_policy
-            refusals = _refusals(lambda: self._check_shrink(cluster, count, ips), "ips" if ips else "count")
+            names = len(ips) + len(instance_ids)
+            policy = "" if names else termination_policy or cluster.termination_policy
+            refusals = _refusals(lambda: self._check_shrink(cluster, count, ips, instance_ids), "count")
             free = [machine for machine in running if not machine.protected]
             chosen: Sequence[Tended] = ()
             if not refusals and policy != RANDOM:
                 chosen = (
-                    choice.named(self.store, cluster, ips) if ips else choice.victims(free, count, policy, self.random)
+                    choice.named(self.store, cluster, ips, instance_ids)
+                    if names
+                    else choice.victims(free, count, policy, self.random)
                 )
-        number = 0 if refusals else len(ips) or count
+        number = 0 if refusals else names or count
         limits = self.clouds.provider(cluster.account_id).limits
-        sizes = tasks.sizes_of(number, tasks.NAMED_BATCH if ips else limits.delete_batch)
+        sizes = tasks.sizes_of(number, tasks.NAMED_BATCH if names else limits.delete_batch)
         calls = [part for size in sizes for part in tasks.sizes_of(size, limits.delete_batch)]
         return ShrinkPlan(
             refusals=refusals,
@@ -187,9 +196,9 @@ class Planner:
     def _seconds(self, provider: str, account_key: str, api: str, sizes: Sequence[int]) -> float:
         return seconds_to_ask(self.gates.find(provider, account_key), api, sizes, self.settings.parallel_chunks)
 
-    def _check_shrink(self, cluster: ClusterRow, count: int, ips: Sequence[str]) -> None:
-        if ips:
-            choice.named(self.store, cluster, ips)
+    def _check_shrink(self, cluster: ClusterRow, count: int, ips: Sequence[str], instance_ids: Sequence[str]) -> None:
+        if ips or instance_ids:
+            choice.named(self.store, cluster, ips, instance_ids)
         else:
             choice.check_count(self.store, cluster, count)
 

@@ -146,15 +146,17 @@ def submit_shrink(
     ips: Sequence[str],
     caller: str,
     termination_policy: str = "",
+    instance_ids: Sequence[str] = (),
 ) -> int:
-    """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips``, and returns the task's id.
+    """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips`` or the ids ``instance_ids``, and
+    returns the task's id.
 
     Machines that are named are set aside at once, so that no other shrink takes them. ``termination_policy`` is random,
     oldest or newest; empty: as the cluster says.
 
     Raises:
         NotFound: no such cluster.
-        InvalidFields: an address is no running machine of the cluster, or a protected one, or there are not as many
+        InvalidFields: an address or id is no running machine of the cluster, or a protected one, or there are not as many
             machines as ``count``.
     """
     with store.transaction():
@@ -162,12 +164,12 @@ def submit_shrink(
         now = store.now()
         named: Sequence[Tended] = ()
         policy = ""
-        if ips:
-            if count and count != len(ips):
+        if ips or instance_ids:
+            named = choice.named(store, cluster, ips, instance_ids)
+            if count and count != len(named):
                 raise InvalidField(
-                    "count", f"is {count}, but ips names {len(ips)} machines; leave it out or make it agree"
+                    "count", f"is {count}, but {len(named)} machines are named; leave it out or make it agree"
                 )
-            named = choice.named(store, cluster, ips)
         else:
             choice.check_count(store, cluster, count)
             policy = termination_policy or cluster.termination_policy

@@ -90,6 +90,7 @@ class TaskService(pb.TaskServiceServicer):
                     ips=list(request.ips),
                     caller=attempt.caller,
                     termination_policy=request.termination_policy,
+                    instance_ids=list(request.instance_ids),
                 )
                 attempt.answered(str(task_id))
             return str(task_id)
@@ -102,7 +103,12 @@ class TaskService(pb.TaskServiceServicer):
     def PlanShrink(self, request: pb.PlanShrinkRequest, context: grpc.ServicerContext) -> pb.PlanShrinkResponse:
         return messages.shrink_plan(
             self._planner.shrink(
-                current_scope(), request.cluster_name, request.count, list(request.ips), request.termination_policy
+                current_scope(),
+                request.cluster_name,
+                request.count,
+                list(request.ips),
+                request.termination_policy,
+                list(request.instance_ids),
             )
         )
 

@@ -33,20 +33,22 @@ class ExpandClusterResponse(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class ShrinkClusterRequest(_message.Message):
-    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id", "termination_policy")
+    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id", "termination_policy", "instance_ids")
     TASK_NAME_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     IPS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
     task_name: str
     cluster_name: str
     ips: _containers.RepeatedScalarFieldContainer[str]
     count: int
     request_id: str
     termination_policy: str
-    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ..., termination_policy: _Optional[str] = ...) -> None: ...
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ShrinkClusterResponse(_message.Message):
     __slots__ = ("task_id",)
@@ -313,16 +315,18 @@ class PlanExpandResponse(_message.Message):
     def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., placements: _Optional[_Iterable[_Union[PlannedPlacement, _Mapping]]] = ..., max_machines: _Optional[int] = ..., used: _Optional[int] = ..., coming: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class PlanShrinkRequest(_message.Message):
-    __slots__ = ("cluster_name", "ips", "count", "termination_policy")
+    __slots__ = ("cluster_name", "ips", "count", "termination_policy", "instance_ids")
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     IPS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
     cluster_name: str
     ips: _containers.RepeatedScalarFieldContainer[str]
     count: int
     termination_policy: str
-    def __init__(self, cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ...) -> None: ...
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PlanShrinkResponse(_message.Message):
     __slots__ = ("feasible", "refusals", "chunks", "victims", "count", "termination_policy", "candidates", "protected_machines", "tasks_before", "seconds")

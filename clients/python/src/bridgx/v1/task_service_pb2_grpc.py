@@ -96,11 +96,11 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ShrinkCluster(self, request, context):
-        """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
-        are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
+        """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
+        Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
         so. A machine that is gone already counts as deleted.
         A call again with the same request_id returns the first task's id and deletes nothing more.
-        Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
+        Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
         one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
         other parameters.
         """
