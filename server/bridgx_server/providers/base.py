@@ -25,6 +25,7 @@ __all__ = [
     "CreateVpc",
     "CreatedMachines",
     "Credentials",
+    "DeletedMachines",
     "Disk",
     "ErrorClass",
     "Image",
@@ -274,6 +275,19 @@ class CreatedMachines:
     shortfall: ProviderError | None = None
 
 
+@dataclass(frozen=True)
+class DeletedMachines:
+    """What the cloud made of a deletion, machine by machine.
+
+    ``refused``: those that are as they were, by id, each with why (NOT_RELEASABLE, PERMISSION_DENIED, CONFLICT …).
+    ``unknown``: those that the cloud says it does not know, which alone does not prove that they are gone. The cloud has
+    agreed to delete all others that were named.
+    """
+
+    refused: Mapping[str, ProviderError] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+
+
 class MachineState(StrEnum):
     """A machine as the cloud sees it. FAILED: accepted, but will never run (it may vanish or must be deleted)."""
 
@@ -378,9 +392,16 @@ class Provider(Protocol):
         """Every machine that carries all of ``tags``, all pages. Raises rather than give a part."""
         ...
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        """Delete machines and their disks (at most :attr:`Limits.delete_batch`); those gone already are success.
+    def delete_machines(
+        self, region_id: str, instance_ids: Sequence[str], *, release_prepaid: bool = False
+    ) -> DeletedMachines:
+        """Delete machines and their disks (at most :attr:`Limits.delete_batch`), each for itself.
 
-        A refusal for good means that all are as they were: after a part was deleted, a refusal is a CONFLICT.
+        One that may not go keeps no other alive: it is in ``refused``. One that is paid for in advance and has not
+        expired is refused as NOT_RELEASABLE, unless ``release_prepaid``: then it is given up in the vendor's way
+        (converted, unsubscribed, refunded) and deleted, or refused with why that failed.
+
+        Raises what is about the call as a whole (throttled, credentials, no answer): all machines are then as they were,
+        unless a part was deleted before, which makes it a CONFLICT, or it is in doubt.
         """
         ...

@@ -21,6 +21,7 @@ class ErrorClass(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    NOT_RELEASABLE = "not_releasable"
     INVALID_PARAMETER = "invalid_parameter"
     UNAVAILABLE = "unavailable"
     TIMEOUT_UNKNOWN = "timeout_unknown"
@@ -70,6 +71,10 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
     ),
     ErrorClass.CONFLICT: ClassTraits(
         Retry.BACKOFF, "Something else is changing the resource, or it is in use; try again when that has ended."
+    ),
+    ErrorClass.NOT_RELEASABLE: ClassTraits(
+        Retry.NEVER,
+        "Wait until what was paid in advance expires, or shrink with release_prepaid where the cloud takes it back.",
     ),
     ErrorClass.INVALID_PARAMETER: ClassTraits(Retry.NEVER, "Correct the value that the message names."),
     ErrorClass.UNAVAILABLE: ClassTraits(

@@ -30,6 +30,7 @@ REASONS: dict[ErrorClass, str] = {
     ErrorClass.PERMISSION_DENIED: "permission_denied",
     ErrorClass.NOT_FOUND: "param_invalid",
     ErrorClass.CONFLICT: "conflict",
+    ErrorClass.NOT_RELEASABLE: "not_releasable",
     ErrorClass.INVALID_PARAMETER: "param_invalid",
     ErrorClass.UNAVAILABLE: "cloud_unavailable",
     ErrorClass.TIMEOUT_UNKNOWN: "cloud_timeout",
