@@ -304,6 +304,8 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    ``charge_type`` is PrePaid or PostPaid, empty where the cloud does not tell; ``expires_at`` is when what was paid in
+    advance ends, None where there is no such time or the cloud's list does not tell it.
     """
 
     instance_id: str
@@ -317,6 +319,8 @@ class Machine:
     ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    charge_type: str = ""
+    expires_at: datetime | None = None
 
 
 class Provider(Protocol):
