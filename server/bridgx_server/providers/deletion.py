@@ -110,22 +110,20 @@ class Deletion:
             waiting[:0] = self._divided(part, error)
         return agreed
 
-    def not_shown(self, ids: list[str], send: Send) -> None:
-        """Sends those that the cloud's list does not show, in one call: they are gone, or so new that it does not know them yet.
+    def alike(self, ids: list[str], send: Send) -> None:
+        """Sends machines that the cloud's list shows as alike, in one call: a refusal is taken for all of them.
 
-        A not-found answer is taken for all of them: list and call agree, and what is unknown is not believed gone at once.
+        Those that it does not show are gone, or so new that it does not know them yet; others wait for the same, or are
+        protected. To find one among them that fares better would cost a call for each.
         """
         if not ids:
             return
         try:
             send(ids)
         except ProviderError as error:
-            if error.kind is ErrorClass.NOT_FOUND:
-                self.settle(ids, error)
-            elif self.is_about_machines(error):
-                self.each_for_itself(ids, send)
-            else:
+            if not self.is_about_machines(error):
                 raise
+            self.settle(ids, error)
         else:
             self.released = True
 

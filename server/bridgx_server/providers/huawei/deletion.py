@@ -60,7 +60,7 @@ class Deletions(Machines):
             deletion.settle(ids, refusal)  # it has been asked for by itself just now
             return
         deletion.each_for_itself(postpaid, lambda part: self._delete(region_id, part))
-        deletion.not_shown(absent, lambda part: self._delete(region_id, part))
+        deletion.alike(absent, lambda part: self._delete(region_id, part))
         if release:
             deletion.each_for_itself(prepaid, lambda part: self._unsubscribe(deletion, part), batch=UNSUBSCRIBE)
         else:

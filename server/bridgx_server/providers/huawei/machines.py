@@ -11,7 +11,7 @@ from huaweicloudsdkecs import v2 as ecs
 
 from bridgx_server.providers import answers
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ProviderError
 from bridgx_server.providers.huawei import words
 from bridgx_server.providers.huawei.calls import Calls, pages, rows_in
 from bridgx_server.providers.huawei.errors import PROVIDER, invalid
