@@ -20,7 +20,7 @@ WHOLLY = 1
 OTHER_REASON = 5
 
 ONLY_POSTPAID = "Ecs.0513"
-LOCKED = "Ecs.0605"
+LOCKED = frozenset({"Ecs.0605", "CBC.3002"})
 DENIED = "CBC.0151"
 OTHER_SITES = frozenset({"CBC.0150", "CBC.0156"})  # the account is not one of this billing centre's
 
@@ -36,7 +36,7 @@ class Deletions(Machines):
         Prepaid ones are unsubscribed from on demand, by an order that is carried out a while later; which of them have
         expired its list does not say.
         """
-        with Deletion(PROVIDER, {LOCKED, DENIED, *OTHER_SITES}, {DENIED, *OTHER_SITES}) as deletion:
+        with Deletion(PROVIDER, {*LOCKED, DENIED, *OTHER_SITES}, {DENIED, *OTHER_SITES}) as deletion:
             self._delete_all(deletion, region_id, list(dict.fromkeys(instance_ids)), release=release_prepaid)
         return deletion.result()
 

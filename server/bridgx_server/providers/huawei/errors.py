@@ -82,8 +82,8 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("VPC", ErrorClass.UNAVAILABLE, "0102 0106 0111 0119"),
     # IMS
     ("IMG", ErrorClass.INVALID_PARAMETER, "0001 0003 0024"),
-    # billing: not allowed, or not an account of this site's
-    ("CBC", ErrorClass.PERMISSION_DENIED, "0150 0151 0156"),
+    # billing: not allowed, or not an account of this site's; the resource is locked
+    ("CBC", ErrorClass.PERMISSION_DENIED, "0150 0151 0156 3002"),
     ("CBC", ErrorClass.INVALID_PARAMETER, "0100"),
     # no such resource; gone already, or not known to billing yet
     ("CBC", ErrorClass.NOT_FOUND, "99003012 30000067"),
