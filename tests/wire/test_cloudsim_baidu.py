@@ -432,7 +432,7 @@ def test_a_release_must_say_what_goes_along_and_is_of_postpaid_machines_that_exi
 def test_a_machine_that_is_not_shown_yet_is_still_created_and_cannot_be_released(
     caller: Caller, order: dict[str, Any], control: ControlClient
 ) -> None:
-    control.delays(visible=3600)
+    control.delays(visible=3600, boot=3600)
     (made,) = buy(caller, order).body["instanceIds"]
 
     assert caller.call("GET", "/v2/instance").body["instances"] == []
