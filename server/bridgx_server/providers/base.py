@@ -85,7 +85,8 @@ class Limits:
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way).
+    anything is written down (empty: the turn is waited for on the way). ``prepaid_release`` says in a sentence, for a user,
+    what giving up a machine that is paid for in advance does and costs (empty: the cloud sells none).
     """
 
     create_batch: int
@@ -97,6 +98,7 @@ class Limits:
     subnet_prefix: tuple[int, int] = (16, 29)
     create_api: str = ""
     delete_api: str = ""
+    prepaid_release: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,6 +306,8 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    ``charge_type`` is PostPaid or PrePaid, empty where the cloud does not say; ``expires_at`` is when what was paid in
+    advance ends, where it says so.
     """
 
     instance_id: str
@@ -317,6 +321,8 @@ class Machine:
     ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    charge_type: str = ""
+    expires_at: datetime | None = None
 
 
 class Provider(Protocol):
