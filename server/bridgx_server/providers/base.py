@@ -306,8 +306,8 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
-    ``charge_type`` is PostPaid or PrePaid, empty where the cloud does not say; ``expires_at`` is when what was paid in
-    advance ends, where it says so.
+    ``charge_type`` is PrePaid or PostPaid, empty where the cloud does not tell; ``expires_at`` is when what was paid in
+    advance ends, None where there is no such time or the cloud's list does not tell it.
     """
 
     instance_id: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bridgx_server.providers.baidu.calls import Calls
 from bridgx_server.providers.baidu.catalog import Catalog
+from bridgx_server.providers.baidu.deletion import Deletions
 from bridgx_server.providers.baidu.errors import PROVIDER
-from bridgx_server.providers.baidu.machines import PURCHASE, Machines
+from bridgx_server.providers.baidu.machines import PURCHASE
 from bridgx_server.providers.baidu.networks import Networks
 from bridgx_server.providers.base import Credentials, Limits, ProviderSettings
 
@@ -23,7 +24,7 @@ LIMITS = Limits(
 )
 
 
-class BaiduProvider(Catalog, Networks, Machines):
+class BaiduProvider(Catalog, Networks, Deletions):
     """All methods of :class:`bridgx_server.providers.base.Provider`."""
 
     name = PROVIDER

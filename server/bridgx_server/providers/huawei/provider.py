@@ -5,9 +5,10 @@ from __future__ import annotations
 from bridgx_server.providers.base import Credentials, Limits, ProviderSettings
 from bridgx_server.providers.huawei.calls import Calls
 from bridgx_server.providers.huawei.catalog import Catalog
+from bridgx_server.providers.huawei.deletion import Deletions
 from bridgx_server.providers.huawei.errors import PROVIDER
 from bridgx_server.providers.huawei.jobs import Jobs
-from bridgx_server.providers.huawei.machines import DELETE, DESCRIBE, PURCHASE, Machines
+from bridgx_server.providers.huawei.machines import DELETE, DESCRIBE, PURCHASE
 from bridgx_server.providers.huawei.networks import Networks
 
 # 100 machines a create: `count` of the SDK's create calls. 100 ids a describe: the advice of "Query details about
@@ -25,7 +26,7 @@ LIMITS = Limits(
 )
 
 
-class HuaweiProvider(Catalog, Networks, Machines):
+class HuaweiProvider(Catalog, Networks, Deletions):
     """All methods of :class:`bridgx_server.providers.base.Provider`."""
 
     name = PROVIDER

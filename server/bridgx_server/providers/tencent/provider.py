@@ -5,8 +5,8 @@ from __future__ import annotations
 from bridgx_server.providers.base import Credentials, Limits, ProviderSettings
 from bridgx_server.providers.tencent.calls import Calls
 from bridgx_server.providers.tencent.catalog import Catalog
+from bridgx_server.providers.tencent.deletion import Deletions
 from bridgx_server.providers.tencent.errors import PROVIDER
-from bridgx_server.providers.tencent.machines import Machines
 from bridgx_server.providers.tencent.networks import Networks
 from bridgx_server.providers.tencent.specification import MOST_MACHINES
 
@@ -26,7 +26,7 @@ LIMITS = Limits(
 )
 
 
-class TencentProvider(Catalog, Networks, Machines):
+class TencentProvider(Catalog, Networks, Deletions):
     """All methods of :class:`bridgx_server.providers.base.Provider`."""
 
     name = PROVIDER
