@@ -85,7 +85,8 @@ class Limits:
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way).
+    anything is written down (empty: the turn is waited for on the way). ``prepaid_release`` says in a sentence, for a user,
+    what giving up a machine that is paid for in advance does and costs (empty: the cloud sells none).
     """
 
     create_batch: int
@@ -97,6 +98,7 @@ class Limits:
     subnet_prefix: tuple[int, int] = (16, 29)
     create_api: str = ""
     delete_api: str = ""
+    prepaid_release: str = ""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
     ),
     ErrorClass.PERMISSION_DENIED: ClassTraits(
         Retry.NEVER,
-        "Grant the account the permission that the message names; docs/ has a minimal policy for each cloud.",
+        "Grant the account the permission, or take off the protection, that the message names; docs/ has a minimal "
+        "policy for each cloud.",
     ),
     ErrorClass.NOT_FOUND: ClassTraits(
         Retry.NEVER, "Check the id, the region and the account; the cloud does not know what was named."

@@ -194,4 +194,6 @@ def delete_all(engine: Engine, task: Task, now: int) -> None:
             deleting_at=now,
             tend_at=now,
             absences=0,
+            unwanted=True,
+            release_prepaid=task.release_prepaid,
         )
