@@ -54,13 +54,15 @@ class Deletions(Machines):
             return
         rows = {str(row["id"]): row for row in self._existing(region_id, ids)}
         prepaid = [instance_id for instance_id, row in rows.items() if is_prepaid(row)]
-        postpaid = [instance_id for instance_id in rows if instance_id not in set(prepaid)]
+        locked = [instance_id for instance_id, row in rows.items() if row.get("locked") and not is_prepaid(row)]
+        postpaid = [instance_id for instance_id in rows if instance_id not in {*prepaid, *locked}]
         absent = [instance_id for instance_id in ids if instance_id not in rows]
-        if ids in (postpaid, absent) and len(ids) == 1:
+        if ids in (postpaid, locked, absent) and len(ids) == 1:
             deletion.settle(ids, refusal)  # it has been asked for by itself just now
             return
         deletion.each_for_itself(postpaid, lambda part: self._delete(region_id, part))
-        deletion.alike(absent, lambda part: self._delete(region_id, part))
+        for alike in (locked, absent):
+            deletion.alike(alike, lambda part: self._delete(region_id, part))
         if release:
             deletion.each_for_itself(prepaid, lambda part: self._unsubscribe(deletion, part), batch=UNSUBSCRIBE)
         else:
