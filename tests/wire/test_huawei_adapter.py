@@ -114,7 +114,7 @@ def failure(call: Callable[[], object]) -> ProviderError:
 
 
 # Each service puts its refusals into a body of its own shape.
-SPOKEN = {"Ecs": "ecs", "Common": "ecs", "APIGW": "ecs", "VPC": "vpc", "IMG": "ims"}
+SPOKEN = {"Ecs": "ecs", "Common": "ecs", "APIGW": "ecs", "APIG": "ecs", "VPC": "vpc", "IMG": "ims"}
 CALLS: dict[str, tuple[str, Callable[[Provider], object], str]] = {
     "ecs": ("ListServerAzInfo", lambda huawei: huawei.list_zones(REGION), "list_server_az_info"),
     "vpc": ("ListVpcs", lambda huawei: huawei.describe_vpcs(REGION, [a_token()]), "list_vpcs"),

@@ -37,6 +37,7 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("APIGW", ErrorClass.PERMISSION_DENIED, "0302"),
     ("APIGW", ErrorClass.NOT_FOUND, "0101"),
     ("APIGW", ErrorClass.THROTTLED, "0308"),
+    ("APIG", ErrorClass.THROTTLED, "0308"),  # spelled so in the BSS API reference
     # ECS: sold out, withdrawn, no capacity; no address left in a subnet is a stock that is empty, too
     ("Ecs", ErrorClass.OUT_OF_STOCK, "0012 0018 0019 0044 0319"),
     ("Ecs", ErrorClass.QUOTA_EXCEEDED, "0001 0013 0021 0022"),
