@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
 
 from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.errors import PROVIDER
@@ -18,6 +16,7 @@ DELETE = "batch_delete_instance_with_related_resource"
 GIVE_BACK = "batch_refund_resources"
 ONLY_POSTPAID = "Instance.DeleteServerFailException"
 PROTECTED = "Instance.DeletionProtection"
+EXPIRED = "Expired"  # a status
 NO_MORE_REFUNDS = "InsufficientCreditException"
 
 # Both flags are required by the API, though optional in the SDK. The first takes data disks and addresses along, the third
@@ -63,9 +62,8 @@ class Deletions(Machines):
             return
         deletion.each_for_itself(postpaid, lambda part: self._delete(region_id, part))
         deletion.alike(absent, lambda part: self._delete(region_id, part))
-        now = datetime.now(UTC)
-        unexpired = [instance_id for instance_id in prepaid if _unexpired(rows[instance_id], now)]
-        expired = [instance_id for instance_id in prepaid if instance_id not in set(unexpired)]
+        expired = [instance_id for instance_id in prepaid if rows[instance_id].get("status") == EXPIRED]
+        unexpired = [instance_id for instance_id in prepaid if instance_id not in set(expired)]
         # The batch is for postpaid ones alone, and expired ones are not refunded: they go one by one.
         deletion.each_for_itself(expired, lambda part: self._release(region_id, part[0]), batch=1)
         if release:
@@ -89,9 +87,3 @@ class Deletions(Machines):
             deletion.refuse(
                 str(instance_id), ErrorClass.CONFLICT, "Baidu did not take it back, and does not say why", GIVE_BACK
             )
-
-
-def _unexpired(row: Mapping[str, Any], now: datetime) -> bool:
-    """Whether it is paid for still; where Baidu tells no time, it is taken to be."""
-    expires = words.moment(row.get("expireTime"))
-    return row.get("status") != "Expired" and (expires is None or expires > now)

@@ -13,6 +13,7 @@ from bridgx_server.providers.base import Credentials, Limits, ProviderSettings
 # A batch is all or nothing: when one machine of it fails, Baidu takes back all ("Create an instance" of the BCC API
 # reference). 20 keeps what a single failure undoes small; the reference names no largest number. 100 ids a describe and
 # a delete: "Query instances by id" and "Release instances in batch".
+# What releasing costs: "Batch Unsubscribe Prepaid Instances" of the BCC API reference, and the "Refund policy" that it names.
 LIMITS = Limits(
     create_batch=PURCHASE,
     describe_batch=100,
@@ -21,6 +22,8 @@ LIMITS = Limits(
     partial_delivery=False,
     create_api="CreateInstanceBySpec",
     delete_api="BatchDeleteInstanceWithRelatedResource",
+    prepaid_release="It is refunded by Baidu's rules of refund and deleted with its disks, as long as the account's quota of "
+    "refunds lasts; what was used is kept.",
 )
 
 

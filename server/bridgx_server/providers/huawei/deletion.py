@@ -20,7 +20,7 @@ WHOLLY = 1
 OTHER_REASON = 5
 
 ONLY_POSTPAID = "Ecs.0513"
-LOCKED = "Ecs.0605"
+LOCKED = frozenset({"Ecs.0605", "CBC.3002"})
 DENIED = "CBC.0151"
 OTHER_SITES = frozenset({"CBC.0150", "CBC.0156"})  # the account is not one of this billing centre's
 
@@ -36,7 +36,7 @@ class Deletions(Machines):
         Prepaid ones are unsubscribed from on demand, by an order that is carried out a while later; which of them have
         expired its list does not say.
         """
-        with Deletion(PROVIDER, {LOCKED, DENIED, *OTHER_SITES}, {DENIED, *OTHER_SITES}) as deletion:
+        with Deletion(PROVIDER, {*LOCKED, DENIED, *OTHER_SITES}, {DENIED, *OTHER_SITES}) as deletion:
             self._delete_all(deletion, region_id, list(dict.fromkeys(instance_ids)), release=release_prepaid)
         return deletion.result()
 
@@ -54,13 +54,15 @@ class Deletions(Machines):
             return
         rows = {str(row["id"]): row for row in self._existing(region_id, ids)}
         prepaid = [instance_id for instance_id, row in rows.items() if is_prepaid(row)]
-        postpaid = [instance_id for instance_id in rows if instance_id not in set(prepaid)]
+        locked = [instance_id for instance_id, row in rows.items() if row.get("locked") and not is_prepaid(row)]
+        postpaid = [instance_id for instance_id in rows if instance_id not in {*prepaid, *locked}]
         absent = [instance_id for instance_id in ids if instance_id not in rows]
-        if ids in (postpaid, absent) and len(ids) == 1:
+        if ids in (postpaid, locked, absent) and len(ids) == 1:
             deletion.settle(ids, refusal)  # it has been asked for by itself just now
             return
         deletion.each_for_itself(postpaid, lambda part: self._delete(region_id, part))
-        deletion.alike(absent, lambda part: self._delete(region_id, part))
+        for alike in (locked, absent):
+            deletion.alike(alike, lambda part: self._delete(region_id, part))
         if release:
             deletion.each_for_itself(prepaid, lambda part: self._unsubscribe(deletion, part), batch=UNSUBSCRIBE)
         else:

@@ -37,6 +37,7 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("APIGW", ErrorClass.PERMISSION_DENIED, "0302"),
     ("APIGW", ErrorClass.NOT_FOUND, "0101"),
     ("APIGW", ErrorClass.THROTTLED, "0308"),
+    ("APIG", ErrorClass.THROTTLED, "0308"),  # spelled so in the BSS API reference
     # ECS: sold out, withdrawn, no capacity; no address left in a subnet is a stock that is empty, too
     ("Ecs", ErrorClass.OUT_OF_STOCK, "0012 0018 0019 0044 0319"),
     ("Ecs", ErrorClass.QUOTA_EXCEEDED, "0001 0013 0021 0022"),
@@ -82,8 +83,8 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("VPC", ErrorClass.UNAVAILABLE, "0102 0106 0111 0119"),
     # IMS
     ("IMG", ErrorClass.INVALID_PARAMETER, "0001 0003 0024"),
-    # billing: not allowed, or not an account of this site's
-    ("CBC", ErrorClass.PERMISSION_DENIED, "0150 0151 0156"),
+    # billing: not allowed, or not an account of this site's; the resource is locked
+    ("CBC", ErrorClass.PERMISSION_DENIED, "0150 0151 0156 3002"),
     ("CBC", ErrorClass.INVALID_PARAMETER, "0100"),
     # no such resource; gone already, or not known to billing yet
     ("CBC", ErrorClass.NOT_FOUND, "99003012 30000067"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
@@ -54,8 +53,7 @@ class Deletions(Machines):
         groups = _sorted(shown.values())
         ahead = groups[Kind.PREPAID]
         if not release:
-            now = datetime.now(UTC)
-            for row in [row for row in ahead if _unexpired(row, now)]:
+            for row in [row for row in ahead if not _expired(row)]:
                 expires = words.moment(row.get("ExpiredTime"))
                 deletion.settle([row["InstanceId"]], not_released(PROVIDER, TERMINATE, expires))
                 ahead.remove(row)
@@ -118,10 +116,9 @@ def _unless(code: str, send: Send) -> Send:
     return sent
 
 
-def _unexpired(row: Mapping[str, Any], now: datetime) -> bool:
-    """Whether it is paid for still; where Tencent tells no time, it is taken to be."""
-    expires = words.moment(row.get("ExpiredTime"))
-    return row.get("RestrictState") != "EXPIRED" and (expires is None or expires > now)
+def _expired(row: Mapping[str, Any]) -> bool:
+    """In Tencent's own words: whether its clock or ours is right is not asked where money hangs on it."""
+    return row.get("RestrictState") == "EXPIRED" or row.get("IsolatedSource") == "EXPIRE"
 
 
 def _ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
