@@ -93,6 +93,8 @@ def victims(
 
 def _by_policy(candidates: Sequence[Tended], count: int, policy: str, rng: random.Random) -> list[Tended]:
     number = min(count, len(candidates))
+    if not number:
+        return []
     if policy == OLDEST:
         return list(candidates[:number])
     if policy == NEWEST:

@@ -48,6 +48,15 @@ def failure_of(error: ProviderError) -> dict[str, object]:
     }
 
 
+def with_billed(result: Outcome, told: str, error_class: str) -> Outcome:
+    """The same end of a task that leaves machines which nobody wants and the cloud did not delete: no success."""
+    return Outcome(
+        "PARTIAL_SUCCESS" if result.status == "SUCCESS" else result.status,
+        (f"{result.reason}; {told}" if result.reason else told)[:LONGEST_REASON],
+        result.error_class or error_class,
+    )
+
+
 def of_task(task: Task, ledger: Sequence[Chunk], done: int) -> Outcome:
     """How a task ends that brought ``done`` of its machines where they should be, and why not all of them."""
     if done >= task.asked and not task.cancel:

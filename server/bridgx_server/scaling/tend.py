@@ -6,7 +6,7 @@ That a machine is gone is believed only from good, complete answers, several in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
@@ -14,7 +14,7 @@ import structlog
 
 from bridgx_server.providers.base import DeletedMachines, Machine, MachineState, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, refusals
+from bridgx_server.scaling import faultpoints, outcome, refusals
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.moments import milliseconds
 from bridgx_server.scaling.parallel import in_parallel
@@ -137,7 +137,7 @@ def _on_its_way_out(engine: Engine, machine: Tended, state: Machine, now: int) -
         if machine.status == instances.PENDING:
             found["status"] = instances.RUNNING
     if machine.status != instances.DELETING and state.state is not MachineState.DELETING:
-        found["tend_at"] = refusals.ask_again_at(machine.deletion_refused, now)
+        found["tend_at"] = _next_look_at_kept(engine, machine, now, runs=state.state is MachineState.RUNNING)
     return found
 
 
@@ -215,6 +215,14 @@ def _next_look(engine: Engine, since: int, now: int) -> int:
     return now + int(1000 * seconds)
 
 
+def _next_look_at_kept(engine: Engine, machine: Tended, now: int, *, runs: bool) -> int:
+    """When to look at a machine that the cloud does not delete: soon where it may still come to run, for that counts."""
+    young = now - machine.created_at <= engine.settings.boot_timeout * 1000
+    if young and not runs and not machine.running_at:
+        return _next_look(engine, machine.created_at, now)
+    return refusals.ask_again_at(machine.deletion_refused, now)
+
+
 def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended], seen: Mapping[int, Machine | None]) -> list[Tended]:
     """Those that the cloud is to be asked to delete now.
 
@@ -227,19 +235,22 @@ def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended], seen: Mappin
     return [
         machine
         for machine in now_known.values()
-        if _is_to_go(machine)
+        if _is_to_go(machine, engine.now())
         and (not machine.delete_sent_at or engine.now() - machine.delete_sent_at > RESEND_DELETE * 1000)
         # What the cloud does not show it is asked to delete once, and again when it is shown.
         and (machine.id not in seen or seen[machine.id] is not None or not before[machine.id].absences)
     ]
 
 
-def _is_to_go(machine: Tended) -> bool:
+def _is_to_go(machine: Tended, now: int) -> bool:
     if machine.tend_at is None:
         return False
     if machine.status == instances.DELETING:
         return True
-    return _is_kept(machine) and not (machine.protected and machine.status == instances.RUNNING)
+    if not _is_kept(machine) or (machine.protected and machine.status == instances.RUNNING):
+        return False
+    conflict = machine.deletion_refused == outcome.REASONS[ErrorClass.CONFLICT]
+    return conflict or now >= refusals.ask_again_at(machine.deletion_refused, machine.deletion_refused_at)
 
 
 def _is_kept(machine: Tended) -> bool:
@@ -314,7 +325,8 @@ def _keep(engine: Engine, machine: Tended, error: ProviderError, now: int, *, ch
             deletions.give_back([machine], now, refusals={machine.id: refusal})
             return
         status = instances.RUNNING if machine.running_at else instances.PENDING
-        back = {"status": status, "delete_sent_at": 0, "tend_at": again_at}
+        look_at = _next_look_at_kept(engine, replace(machine, deletion_refused=refusal.reason), now, runs=False)
+        back = {"status": status, "delete_sent_at": 0, "tend_at": look_at}
         instances.change(machine.id, if_status=instances.DELETING, **back, **said)
         return
     if error.kind is ErrorClass.CONFLICT:

@@ -90,6 +90,7 @@ class TaskService(pb.TaskServiceServicer):
                     ips=list(request.ips),
                     caller=attempt.caller,
                     termination_policy=request.termination_policy,
+                    release_prepaid=request.release_prepaid,
                 )
                 attempt.answered(str(task_id))
             return str(task_id)
@@ -102,7 +103,12 @@ class TaskService(pb.TaskServiceServicer):
     def PlanShrink(self, request: pb.PlanShrinkRequest, context: grpc.ServicerContext) -> pb.PlanShrinkResponse:
         return messages.shrink_plan(
             self._planner.shrink(
-                current_scope(), request.cluster_name, request.count, list(request.ips), request.termination_policy
+                current_scope(),
+                request.cluster_name,
+                request.count,
+                list(request.ips),
+                request.termination_policy,
+                release_prepaid=request.release_prepaid,
             )
         )
 
@@ -117,7 +123,13 @@ class TaskService(pb.TaskServiceServicer):
         return pb.GetTaskResponse(task=messages.detail(task))
 
     def CancelTask(self, request: pb.CancelTaskRequest, context: grpc.ServicerContext) -> pb.CancelTaskResponse:
-        status = tasks.cancel(self._store, current_scope(), _number(request.task_id), request.created_machines)
+        status = tasks.cancel(
+            self._store,
+            current_scope(),
+            _number(request.task_id),
+            request.created_machines,
+            release_prepaid=request.release_prepaid,
+        )
         self._wake_worker()
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 

@@ -104,6 +104,18 @@ def not_deleted(store: Store, task_id: int) -> list[Tended]:
     ]
 
 
+def kept_in(store: Store, cluster_id: int) -> tuple[int, str]:
+    """How many machines of a cluster its cloud has refused to delete, and why it did so last."""
+    query = InstanceRow.select(InstanceRow.deletion_refusal).where(
+        (InstanceRow.cluster_id == cluster_id)
+        & InstanceRow.status.in_([*IN_USE, DELETING])
+        & (InstanceRow.deletion_refused_at > 0)
+    )
+    with store.connection():
+        told = [str(row[0]) for row in query.order_by(InstanceRow.deletion_refused_at.desc()).tuples()]
+    return len(told), told[0] if told else ""
+
+
 def undecided(store: Store, task_id: int, since: int) -> int:
     """How many of its machines paid in advance are unwanted since later than ``since`` (ms), and the cloud has not said yet
     whether it deletes them."""

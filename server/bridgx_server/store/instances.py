@@ -66,6 +66,7 @@ class Tended:
     release_prepaid: bool
     deletion_refused: str
     deletion_refusal: str
+    deletion_refused_at: int
     charge_type: str
     expires_at: int
 
