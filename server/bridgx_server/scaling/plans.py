@@ -258,7 +258,7 @@ def _not_releasable(paid: Sequence[Tended], of: int, provider: str, limits: Limi
     """That a cloud does not delete what is paid for, and what it would make of giving it up."""
     ends = [machine.expires_at for machine in paid if machine.expires_at]
     until = f", the first until {datetime.fromtimestamp(min(ends) / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if ends else ""
-    way = f" With release_prepaid {limits.prepaid_release}." if limits.prepaid_release else ""
+    way = f" With release_prepaid: {limits.prepaid_release}" if limits.prepaid_release else ""
     return Refusal(
         outcome.REASONS[ErrorClass.NOT_RELEASABLE],
         about,

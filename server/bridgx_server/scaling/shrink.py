@@ -320,7 +320,7 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> No
         planned = sum(chunk.asked for chunk in ledger)
         reason, error_class = result.reason, result.error_class
         kept = [chunk.asked - counts.get(chunk.id, ChunkCounts()).accepted for chunk in ledger]
-        if sum(1 for number in kept if number) > 1 and not task.cancel:
+        if len(ledger) > 1 and sum(kept) and not task.cancel:
             reason = f"{sum(kept)} of {task.asked} machines were not deleted. {reason}"[: outcome.LONGEST_REASON]
         if planned < task.asked and not task.cancel:
             short = f"only {planned} machines were running and not protected"

@@ -100,7 +100,7 @@ def not_deleted(store: Store, task_id: int) -> list[Tended]:
     return [
         machine
         for machine in of_task(store, task_id)
-        if machine.unwanted and machine.status in IN_USE and machine.deletion_refused
+        if machine.unwanted and machine.status in (*IN_USE, DELETING) and machine.deletion_refused
     ]
 
 
@@ -129,7 +129,8 @@ def undecided(store: Store, task_id: int, since: int) -> int:
                 & (InstanceRow.charge_type == "PrePaid")
                 & (InstanceRow.deleting_at > since)
                 & (InstanceRow.delete_sent_at == 0)
-                & (InstanceRow.deletion_refused_at == 0)
+                # One that is changing its state may go in a moment.
+                & ((InstanceRow.deletion_refused_at == 0) | (InstanceRow.deletion_refused == "conflict"))
             )
             .count()
         )

@@ -33,8 +33,8 @@ LIMITS = Limits(
     create_api="RunInstances",
     delete_api="DeleteInstances",
     prepaid_release=(
-        "each is converted to pay-as-you-go first, which refunds what is left, less what was used at the pay-as-you-go "
-        "price, within the account's monthly refund quota"
+        "It is converted to pay-as-you-go and deleted: the difference of price comes back, as long as the account's quota of "
+        "refunds of the month lasts; vouchers are lost."
     ),
 )
 
