@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgx_server.providers.base import CreatedMachines, CreateMachines, Limits, Machine, MachineState
+from bridgx_server.providers.base import (
+    CreatedMachines,
+    CreateMachines,
+    DeletedMachines,
+    Limits,
+    Machine,
+    MachineState,
+)
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 
 
@@ -22,7 +29,10 @@ class _Script:
 
 @dataclass
 class FakeCloud:
-    """`stock` is what is left by zone; `boots` says whether a machine comes to run at once; `before_create` may raise."""
+    """`stock` is what is left by zone; `boots` says whether a machine comes to run at once; `before_create` may raise.
+
+    Machines of `refuses` are not deleted, for that reason; those that are NOT_RELEASABLE are with `release_prepaid`.
+    """
 
     name: str = "AlibabaCloud"
     limits: Limits = field(default_factory=lambda: Limits(create_batch=10, describe_batch=10, delete_batch=10))
@@ -35,6 +45,7 @@ class FakeCloud:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     fail_deletes_silently: bool = False
+    refuses: dict[str, ErrorClass] = field(default_factory=dict)
     scripts: dict[str, list[_Script]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -119,14 +130,22 @@ class FakeCloud:
                 if key not in self.hidden and tags.items() <= row["tags"].items()
             ]
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
+    def delete_machines(
+        self, region_id: str, instance_ids: Sequence[str], *, release_prepaid: bool = False
+    ) -> DeletedMachines:
         with self.lock:
-            self.calls.append(("delete", tuple(instance_ids)))
+            self.calls.append(("release" if release_prepaid else "delete", tuple(instance_ids)))
             script = self._scripted("delete")
             if script and not script.after_effect:
                 raise script.error
+            refused: dict[str, ProviderError] = {}
             for key in instance_ids:
-                if key in self.machines and not self.fail_deletes_silently:
+                kind = self.refuses.get(key)
+                if kind and not (release_prepaid and kind is ErrorClass.NOT_RELEASABLE):
+                    refused[key] = ProviderError(kind, f"scripted {kind}", provider=self.name, operation="delete")
+                elif key in self.machines and key not in self.hidden and not self.fail_deletes_silently:
                     self.machines[key]["state"] = MachineState.DELETED
             if script:
                 raise script.error
+            unknown = {key for key in instance_ids if key not in self.machines or key in self.hidden}
+            return DeletedMachines(refused, frozenset(unknown - set(refused)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridgx_server.scaling.tasks import TaskView
 from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, WatchRow
 from engine.conftest import wait_for
 from engine.step_world import StepWorld
@@ -159,8 +160,86 @@ def _minute_later(world: StepWorld) -> None:
     """What was put off is due, and may be deleted now."""
     world.control.clear_faults()
     with world.store.transaction():
-        InstanceRow.update(tend_at=1).where(InstanceRow.status == "deleting").execute()
+        InstanceRow.update(tend_at=1, deletion_refused_at=1).where(
+            InstanceRow.unwanted & (InstanceRow.gone_at == 0)
+        ).execute()
         WatchRow.update(next_at=1).execute()
+
+
+def _one_is_protected(world: StepWorld) -> None:
+    """A shrink names two machines, of which the cloud protects one."""
+    protected = {row["machine_id"] for row in world.control.machines(world.cloud.provider) if row["protected"]}
+    kept, other = sorted(world.running() - protected)[:2]
+    world.control.protect(world.cloud.provider, kept)
+    world.shrink_named([kept, other])
+
+
+def _half_done(world: StepWorld) -> None:
+    shrinks = {(task.status, task.deleted, task.failed, task.error_class) for task in shrinks_of(world)}
+    assert shrinks == {("PARTIAL_SUCCESS", 1, 1, "permission_denied")}
+    assert all(task.reason.startswith("1 of 2 machines were not deleted") for task in shrinks_of(world))
+
+
+def _protected_and_unknown(world: StepWorld) -> None:
+    """The cloud first says that it does not know a machine, which it shows, and then that it is protected."""
+    world.control.clear_faults()
+    machine = min(world.running())
+    world.control.protect(world.cloud.provider, machine)
+    _error(world, "TerminateInstances", "InvalidInstanceID.NotFound", times=1)
+    world.shrink_named([machine])
+
+
+def _none_deleted(world: StepWorld) -> None:
+    assert {(task.status, task.deleted, task.error_class) for task in shrinks_of(world)} == {
+        ("FAILED", 0, "permission_denied")
+    }
+
+
+def _paid_for(world: StepWorld) -> None:
+    with world.store.transaction():
+        ClusterRow.update(charge_type="PrePaid", period_unit="Month", period=1).execute()
+
+
+def _grown_and_paid_for(world: StepWorld) -> None:
+    _paid_for(world)
+    world.expand(24)
+    world.finish()
+    world.control.delays(billing=0.2)
+
+
+def _given_up(world: StepWorld) -> None:
+    world.shrink_named(sorted(world.running())[:2], release_prepaid=True)
+
+
+def _all_given_up(world: StepWorld) -> None:
+    assert {(task.status, task.deleted) for task in shrinks_of(world)} == {("SUCCESS", 2)}
+
+
+def _canceled_and_paid_for(world: StepWorld) -> None:
+    _paid_for(world)
+    _canceled_on_the_way(world)
+
+
+def _expired(world: StepWorld) -> None:
+    """What was kept runs until it expires, and is deleted then."""
+    kept = world.running()
+    assert kept == world.at_the_cloud()
+    for machine in kept:
+        world.control.expire(world.cloud.provider, machine)
+    _minute_later(world)
+    pid = world.start("work")
+    wait_for(lambda: not world.running(), 30)
+    world.kill(pid)
+
+
+def _told_as_billed(world: StepWorld) -> None:
+    assert {task.status for task in world.tasks()} == {"CANCELED"}
+    assert all("on being billed" in task.reason for task in world.tasks() if task.chunks)
+    assert world.running() == set()
+
+
+def shrinks_of(world: StepWorld) -> list[TaskView]:
+    return [task for task in world.tasks() if task.task_action == "SHRINK"]
 
 
 def _error(world: StepWorld, action: str, code: str, *, times: int) -> None:
@@ -210,8 +289,8 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
         (
             "scaling.shrink._begin#1",
             "scaling.shrink._send#1",
-            "scaling.shrink._send:delete_machines",
-            "scaling.shrink._send#2",
+            "scaling.shrink._ask:delete_machines",
+            "scaling.shrink._answered#1",
             *TEND,
             "scaling.shrink._settle_accepted#1",
             "scaling.shrink._next_step#1",
@@ -224,6 +303,12 @@ ON_EVERY_CLOUD: Mapping[str, Scenario] = {
         ("scaling.send._refused#1", "scaling.send._find:find_machines", "scaling.send._find#1"), begin=_in_doubt
     ),
     "a throttled call": Scenario(("scaling.send._refused#2",), begin=_throttled),
+    "a shrink of a machine that the cloud protects": Scenario(
+        ("scaling.shrink._ask:delete_machines", "scaling.shrink._answered#1"),
+        begin=_one_is_protected,
+        prepare=_grown,
+        check=_half_done,
+    ),
 }
 
 # The engine acts on the class of a failure, which is the same on every cloud: one is enough for what follows.
@@ -246,15 +331,22 @@ ON_ONE_CLOUD: Mapping[str, Scenario] = {
     "a canceled shrink": Scenario(("scaling.shrink._spare_unsent#1",), begin=_canceled_shrink, prepare=_grown),
     "a deletion that fails": Scenario(("scaling.shrink._refused#1",), begin=_undeletable, prepare=_grown),
     "a machine that never boots": Scenario(
-        ("scaling.tend._delete:delete_machines", "scaling.tend._delete#1"),
+        ("scaling.tend._delete:delete_machines", "scaling.tend._record_answer#1"),
         begin=_never_boots,
         engine={"boot_timeout": 1.0},
     ),
     "a machine that may not be deleted": Scenario(
-        ("scaling.tend._ask_again_late#1",),
+        ("scaling.tend._record_answer#1",),
         begin=_undeletable_machine,
         end=_minute_later,
         engine={"boot_timeout": 1.0},
+    ),
+    "a refusal that is heard late": Scenario(
+        ("scaling.shrink._take_refusals#1",),
+        begin=_protected_and_unknown,
+        prepare=_grown,
+        check=_none_deleted,
+        engine={"visibility": 30.0},
     ),
     "a turn that is still away": Scenario(
         ("scaling.turns.wait_for_turn#1",),
@@ -310,11 +402,37 @@ ON_ANOTHER_CLOUD: Mapping[str, tuple[str, Scenario]] = {
     "a machine that never boots where one that boots may not be deleted": (
         "TencentCloud",
         Scenario(
-            ("scaling.tend._ask_again_late#1",),
+            ("scaling.tend._record_answer#1",),
             begin=_never_boots,
             end=_boot_after_all,
             check=_all_replaced,
             engine={"boot_timeout": 1.0},
         ),
     ),
+    "a canceled expand of machines that are paid for": (
+        "AlibabaCloud",
+        Scenario(
+            (
+                "scaling.expand._is_deleting#1",
+                "scaling.tend._delete:delete_machines",
+                "scaling.tend._record_answer#1",
+                "scaling.expand._finish#1",
+            ),
+            begin=_canceled_and_paid_for,
+            end=_expired,
+            check=_told_as_billed,
+        ),
+    ),
+    **{
+        f"a shrink that gives up what is paid for at {cloud}": (
+            cloud,
+            Scenario(
+                ("scaling.shrink._ask:delete_machines", "scaling.shrink._answered#1"),
+                begin=_given_up,
+                prepare=_grown_and_paid_for,
+                check=_all_given_up,
+            ),
+        )
+        for cloud in ("AlibabaCloud", "HuaweiCloud", "TencentCloud", "BaiduCloud")
+    },
 }

@@ -108,6 +108,21 @@ class StepWorld:
             self.store, EVERYTHING, cluster_name="web", task_name="t", count=count, ips=(), caller="test"
         )
 
+    def shrink_named(self, instance_ids: Sequence[str], *, release_prepaid: bool = False) -> int:
+        with self.store.connection():
+            rows = InstanceRow.select(InstanceRow.ip_inner).where(InstanceRow.instance_id.in_(list(instance_ids)))
+            ips = [row.ip_inner for row in rows]
+        return api.submit_shrink(
+            self.store,
+            EVERYTHING,
+            cluster_name="web",
+            task_name="t",
+            count=0,
+            ips=ips,
+            caller="test",
+            release_prepaid=release_prepaid,
+        )
+
     def cancel(self, task_id: int, machines: str) -> None:
         api.cancel(self.store, EVERYTHING, task_id, machines)
 

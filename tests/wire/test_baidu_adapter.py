@@ -458,70 +458,150 @@ def test_states_are_translated(
     assert bool(machine.reason) == (state is MachineState.FAILED)
 
 
-def test_deleting_what_is_gone_is_success(baidu: Provider, order: CreateMachines, control: ControlClient) -> None:
+REFUND = "BatchRefundResources"
+PREPAID = Charge("PrePaid", "Month", 3)
+
+
+def left(control: ControlClient) -> set[str]:
+    return {row["machine_id"] for row in control.machines(CLOUD)}
+
+
+def test_deleting_takes_all_along_at_once_and_what_is_gone_is_unknown(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
     made = baidu.create_machines(order).instance_ids
     baidu.delete_machines("gz", made[:1])
 
-    baidu.delete_machines("gz", [*made, "i-nowhere"])
-    baidu.delete_machines("gz", made)
+    result = baidu.delete_machines("gz", [*made, "i-nowhere"])
 
-    assert control.machines(CLOUD) == []
+    assert (result.unknown, result.refused) == ({made[0], "i-nowhere"}, {})
+    assert left(control) == set()
+    sent = control.calls(CLOUD, DELETE)[0]["parameters"]
+    flags = {name: value for name, value in sent.items() if name not in ("instanceIds", "clientToken")}
+    assert flags == {
+        "relatedReleaseFlag": True,
+        "deleteCdsSnapshotFlag": True,
+        "deleteRelatedEnisFlag": True,
+        "bccRecycleFlag": False,
+        "cdsAttributeActive": False,
+    }
 
 
-def test_a_delete_that_keeps_saying_not_found_of_what_is_there_fails(
+def test_a_delete_that_keeps_saying_not_found_of_what_is_there_proves_nothing(
     baidu: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
     made = baidu.create_machines(order).instance_ids
     control.fault("error", CLOUD, DELETE, params={"code": "InvalidInstanceId.NotFound", "status": 404})
 
-    assert failure(lambda: baidu.delete_machines("gz", made)).kind is ErrorClass.NOT_FOUND
-    assert len(control.machines(CLOUD)) == 2
+    assert baidu.delete_machines("gz", made).unknown == set(made)
+    assert left(control) == set(made)
 
 
 def test_a_machine_that_is_still_created_is_a_conflict_not_gone(
     baidu: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
-    control.delays(visible=3600)
-    made = baidu.create_machines(order).instance_ids
+    (ready,) = baidu.create_machines(replace(order, count=1)).instance_ids
+    control.delays(visible=3600, boot=3600)
+    made = baidu.create_machines(replace(order, token=a_token())).instance_ids
 
-    error = failure(lambda: baidu.delete_machines("gz", made))
+    result = baidu.delete_machines("gz", [*made, ready])
 
-    assert error.kind is ErrorClass.CONFLICT
-    assert error.vendor_code == "Instance.ReleaseWhileCreating"
+    assert {key: (row.kind, row.vendor_code) for key, row in result.refused.items()} == dict.fromkeys(
+        made, (ErrorClass.CONFLICT, "Instance.ReleaseWhileCreating")
+    )
+    assert left(control) == set(made)
 
 
-def test_prepaid_machines_are_given_back_and_others_deleted(
+def test_a_protected_machine_stays_and_the_others_go(
     baidu: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
-    prepaid = replace(order, token=a_token(), charge=Charge("PrePaid", "Month", 3))
-    made = [*baidu.create_machines(order).instance_ids, *baidu.create_machines(prepaid).instance_ids]
+    made = baidu.create_machines(replace(order, count=9)).instance_ids
+    ahead = baidu.create_machines(replace(order, token=a_token(), charge=PREPAID, count=5)).instance_ids
+    for instance_id in (made[4], ahead[2]):
+        control.protect(CLOUD, instance_id)
 
-    baidu.delete_machines("gz", made)
+    result = baidu.delete_machines("gz", [*made, *ahead], release_prepaid=True)
 
-    assert control.machines(CLOUD) == []
-    sent = control.calls(CLOUD, CREATE)[-1]["parameters"]["billing"]
+    assert {key: (row.kind, row.vendor_code) for key, row in result.refused.items()} == dict.fromkeys(
+        (made[4], ahead[2]), (ErrorClass.PERMISSION_DENIED, "Instance.DeletionProtection")
+    )
+    assert left(control) == {made[4], ahead[2]}
+
+
+def test_prepaid_machines_are_refused_and_the_others_deleted(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    ahead = baidu.create_machines(replace(order, token=a_token(), charge=PREPAID)).instance_ids
+    made = [*baidu.create_machines(order).instance_ids, *ahead]
+
+    result = baidu.delete_machines("gz", made)
+
+    assert set(result.refused) == set(ahead) == left(control)
+    (expiry,) = {row.expires_at for row in baidu.describe_machines("gz", ahead)}
+    assert expiry is not None
+    for refusal in result.refused.values():
+        assert (refusal.kind, refusal.vendor_code) == (ErrorClass.NOT_RELEASABLE, "Instance.DeleteServerFailException")
+        assert f"paid for in advance until {expiry.strftime('%Y-%m-%dT%H:%M:%SZ')}" in refusal.message
+    assert control.calls(CLOUD, REFUND) == []
+    sent = control.calls(CLOUD, CREATE)[0]["parameters"]["billing"]
     assert sent == {
         "paymentTiming": "Prepaid",
         "reservation": {"reservationLength": 3, "reservationTimeUnit": "Month"},
     }
-    (refund,) = control.calls(CLOUD, "BatchRefundResources")
-    assert refund["parameters"]["relatedReleaseFlag"] is True
 
 
-def test_a_machine_that_baidu_does_not_take_back_is_named() -> None:
-    refused = b'{"code": "Instance.DeleteServerFailException", "message": "not postpay", "requestId": "r"}'
-    server = Misbehaving(
-        an_answer("403 Forbidden", refused),
-        an_answer("200 OK", b'{"instances": [{"id": "i-1", "paymentTiming": "Prepaid"}], "isTruncated": false}'),
-        an_answer("200 OK", b'{"failedInstanceIds": ["i-1"]}'),
-    )
-    try:
-        error = failure(lambda: an_adapter(server.url).delete_machines("bj", ["i-1"]))
-    finally:
-        server.close()
+def test_prepaid_machines_are_given_back_when_that_is_wanted_twenty_in_a_call(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = [
+        instance_id
+        for charge, count in ((Charge(), 2), (PREPAID, 20), (PREPAID, 1))
+        for instance_id in baidu.create_machines(
+            replace(order, token=a_token(), charge=charge, count=count)
+        ).instance_ids
+    ]
 
-    assert error.kind is ErrorClass.CONFLICT
-    assert "i-1" in error.message
+    assert baidu.delete_machines("gz", made, release_prepaid=True).refused == {}
+
+    assert left(control) == set()
+    refunds = [call["parameters"] for call in control.calls(CLOUD, REFUND)]
+    assert [len(row["instanceIds"]) for row in refunds] == [20, 1]
+    assert all(row["relatedReleaseFlag"] and row["deleteRelatedEnisFlag"] for row in refunds)
+
+
+def test_expired_machines_are_released_one_by_one_and_not_refunded(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = baidu.create_machines(replace(order, charge=PREPAID)).instance_ids
+    control.refunds(CLOUD, 0)
+    for instance_id in made:
+        control.expire(CLOUD, instance_id)
+
+    assert baidu.delete_machines("gz", made).refused == {}
+
+    assert left(control) == set()
+    assert len(control.calls(CLOUD, "ReleaseInstanceWithRelatedResources")) == 2
+    assert control.calls(CLOUD, REFUND) == []
+
+
+def test_refunds_are_taken_while_there_are_any_and_the_rest_is_told_at_once(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = [
+        instance_id
+        for _ in range(2)
+        for instance_id in baidu.create_machines(replace(order, token=a_token(), charge=PREPAID, count=20)).instance_ids
+    ]
+    control.refunds(CLOUD, 13)
+
+    result = baidu.delete_machines("gz", made, release_prepaid=True)
+
+    assert {(row.kind, row.vendor_code) for row in result.refused.values()} == {
+        (ErrorClass.NOT_RELEASABLE, "InsufficientCreditException")
+    }
+    assert len(result.refused) == 40 - 13
+    assert set(result.refused) == left(control)
+    assert len(control.calls(CLOUD, REFUND)) < 12
 
 
 ONLY_POSTPAID = b'{"code": "Instance.DeleteServerFailException", "message": "not postpay", "requestId": "r"}'
@@ -530,17 +610,43 @@ BUSY = b'{"code": "RequestLimited", "message": "in its own words", "requestId": 
 ALL_TAKEN_BACK = an_answer("200 OK", b'{"failedInstanceIds": []}')
 
 
+def test_a_machine_that_baidu_does_not_take_back_is_named_and_asked_for_again() -> None:
+    rows = [{"id": key, "paymentTiming": "Prepaid"} for key in ("i-1", "i-2")]
+    server = Misbehaving(
+        an_answer("403 Forbidden", ONLY_POSTPAID),
+        an_answer("200 OK", json.dumps({"instances": rows, "isTruncated": False}).encode()),
+        an_answer("200 OK", b'{"failedInstanceIds": ["i-1"]}'),
+    )
+    try:
+        result = an_adapter(server.url).delete_machines("bj", ["i-1", "i-2"], release_prepaid=True)
+    finally:
+        server.close()
+
+    assert {key: row.kind for key, row in result.refused.items()} == {"i-1": ErrorClass.CONFLICT}
+
+
+def test_a_state_in_which_nothing_can_be_given_back_is_a_conflict(
+    baidu: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = baidu.create_machines(replace(order, charge=PREPAID)).instance_ids
+    params = {"code": "BadRequest", "status": 400, "message": "Instanceid status not support delete"}
+    control.fault("error", CLOUD, REFUND, params=params)
+
+    result = baidu.delete_machines("gz", made, release_prepaid=True)
+
+    assert {key: row.kind for key, row in result.refused.items()} == dict.fromkeys(made, ErrorClass.CONFLICT)
+
+
 @pytest.mark.parametrize(
     ("before", "refusal", "kind"),
     [
-        ([], an_answer("403 Forbidden", DENIED), ErrorClass.PERMISSION_DENIED),
+        ([], an_answer("403 Forbidden", DENIED), ErrorClass.CONFLICT),
         ([ALL_TAKEN_BACK], an_answer("403 Forbidden", DENIED), ErrorClass.CONFLICT),
-        ([ALL_TAKEN_BACK, ALL_TAKEN_BACK], an_answer("403 Forbidden", DENIED), ErrorClass.CONFLICT),
         ([ALL_TAKEN_BACK], an_answer("429 Too Many Requests", BUSY), ErrorClass.CONFLICT),
     ],
-    ids=["first-refund", "second-refund", "postpaid", "throttled"],
+    ids=["first-refund", "second-refund", "throttled"],
 )
-def test_a_deletion_of_which_a_part_was_done_is_never_refused_for_good(
+def test_a_call_that_fails_as_a_whole_after_a_part_was_deleted_is_never_refused_for_good(
     before: list[bytes], refusal: bytes, kind: ErrorClass
 ) -> None:
     prepaid = [f"i-{number}" for number in range(21)]  # one more than is given back in a call
@@ -548,16 +654,31 @@ def test_a_deletion_of_which_a_part_was_done_is_never_refused_for_good(
         {"id": "i-post", "paymentTiming": "Postpaid"}
     ]
     listed = json.dumps({"instances": rows, "isTruncated": False}).encode()
-    server = Misbehaving(an_answer("403 Forbidden", ONLY_POSTPAID), an_answer("200 OK", listed), *before, refusal)
+    deleted = an_answer("200 OK", b"{}")
+    server = Misbehaving(
+        an_answer("403 Forbidden", ONLY_POSTPAID), an_answer("200 OK", listed), deleted, *before, refusal
+    )
     try:
-        error = failure(lambda: an_adapter(server.url).delete_machines("bj", [*prepaid, "i-post"]))
+        error = failure(
+            lambda: an_adapter(server.url).delete_machines("bj", [*prepaid, "i-post"], release_prepaid=True)
+        )
     finally:
         server.close()
 
     assert error.kind is kind
     assert (error.message, error.request_id) == ("in its own words", "r-1")
     assert error.vendor_code in ("AccessDenied", "RequestLimited")
-    assert server.connections == 3 + len(before)
+    assert server.connections == 4 + len(before)
+
+
+def test_a_right_that_is_missing_from_the_first_call_on_is_told_of_the_call() -> None:
+    server = Misbehaving(an_answer("403 Forbidden", DENIED))
+    try:
+        error = failure(lambda: an_adapter(server.url).delete_machines("bj", ["i-1", "i-2"]))
+    finally:
+        server.close()
+
+    assert (error.kind, server.connections) == (ErrorClass.PERMISSION_DENIED, 1)
 
 
 def test_threads_share_a_client_and_get_their_own_answers(baidu: Provider, order: CreateMachines) -> None:

@@ -429,10 +429,58 @@ def test_a_release_must_say_what_goes_along_and_is_of_postpaid_machines_that_exi
     assert control.machines(CLOUD) == []
 
 
+def test_expired_machines_are_released_and_unexpired_ones_refunded_while_the_quota_lasts(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    flags = {"relatedReleaseFlag": True, "deleteCdsSnapshotFlag": True}
+    billing = {"paymentTiming": "Prepaid", "reservation": {"reservationLength": 1, "reservationTimeUnit": "Month"}}
+    unexpired, expired = buy(caller, order, billing=billing, purchaseCount=2).body["instanceIds"]
+    control.expire(CLOUD, expired)
+
+    def refund(*ids: str) -> Answer:
+        return caller.call("POST", "/v2/instance/batchRefundResource", body={"instanceIds": list(ids), **flags})
+
+    by_id = caller.call("POST", "/v2/instance/listByInstanceId", body={"instanceIds": [unexpired, expired]})
+    assert {row["id"]: row["status"] for row in by_id.body["instances"]} == {unexpired: "Running", expired: "Expired"}
+    assert caller.call("DELETE", f"/v2/instance/{unexpired}").code == "Instance.ReleaseNotPrepay"
+    assert refund(unexpired, expired).code == "BadRequest"
+    control.refunds(CLOUD, 0)
+    refused = refund(unexpired)
+    assert (refused.status, refused.code) == (400, "InsufficientCreditException")
+    assert caller.call("POST", f"/v2/instance/{expired}", body=flags).status == 200
+    assert [row["machine_id"] for row in control.machines(CLOUD)] == [unexpired]
+
+
+def test_a_protected_machine_is_released_by_no_call(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    flags = {"relatedReleaseFlag": True, "deleteCdsSnapshotFlag": True}
+    made, other = buy(caller, order, purchaseCount=2).body["instanceIds"]
+    control.protect(CLOUD, made)
+
+    for call in ("batchDelete", "batchRefundResource"):
+        refused = caller.call("POST", f"/v2/instance/{call}", body={"instanceIds": [other, made], **flags})
+        assert (refused.status, refused.code) == (403, "Instance.DeletionProtection")
+    assert caller.call("DELETE", f"/v2/instance/{made}").code == "Instance.DeletionProtection"
+    assert len(control.machines(CLOUD)) == 2
+
+
+def test_what_is_released_into_the_recycle_bin_is_kept(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    (made,) = buy(caller, order).body["instanceIds"]
+    body = {"relatedReleaseFlag": True, "deleteCdsSnapshotFlag": True, "bccRecycleFlag": True}
+
+    assert caller.call("POST", f"/v2/instance/{made}", body=body).status == 200
+
+    assert caller.call("GET", f"/v2/instance/{made}").body["instance"]["status"] == "Recycled"
+    assert len(control.machines(CLOUD)) == 1
+
+
 def test_a_machine_that_is_not_shown_yet_is_still_created_and_cannot_be_released(
     caller: Caller, order: dict[str, Any], control: ControlClient
 ) -> None:
-    control.delays(visible=3600)
+    control.delays(visible=3600, boot=3600)
     (made,) = buy(caller, order).body["instanceIds"]
 
     assert caller.call("GET", "/v2/instance").body["instances"] == []

@@ -622,6 +622,85 @@ def test_a_deletion_is_of_postpaid_machines_that_exist_and_of_all_of_them_or_non
     assert (shown["status"], shown["OS-EXT-STS:task_state"]) == ("ACTIVE", "deleting")
 
 
+UNSUBSCRIBE = "/v2/orders/subscriptions/resources/unsubscribe"
+MONTH = {"chargingMode": "prePaid", "periodType": "month", "periodNum": 1, "isAutoPay": "true"}
+
+
+def unsubscribe(caller: Caller, *ids: str, domain: str | None = "its own", **changes: Any) -> Answer:
+    if domain == "its own":
+        (row,) = caller.call("GET", "/v3/auth/domains").body["domains"]
+        domain = row["id"]
+    body = {"resource_ids": list(ids), "unsubscribe_type": 1, "unsubscribe_reason_type": 5, **changes}
+    return caller.call("POST", UNSUBSCRIBE, body=body, headers={"X-Domain-Id": domain} if domain else {})
+
+
+def test_an_unsubscription_is_of_whole_prepaid_resources_of_the_account_and_of_all_or_none(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    (postpaid,) = buy(caller, order).body["serverIds"]
+    (prepaid,) = buy(caller, order, version="v1.1", extendparam=MONTH).body["serverIds"]
+
+    assert unsubscribe(caller, prepaid, domain=None).body["error_code"] == "CBC.0151"
+    assert unsubscribe(caller, prepaid, domain="0" * 32).status == 403
+    for wrong in ({"unsubscribe_type": 3}, {"unsubscribe_type": None}, {"unsubscribe_reason_type": 6}):
+        assert unsubscribe(caller, prepaid, **wrong).body["error_code"] == "CBC.0100"
+    assert unsubscribe(caller, *(str(uuid.UUID(int=number)) for number in range(11))).body["error_code"] == "CBC.0100"
+    assert unsubscribe(caller, prepaid, unsubscribe_type=2).body["error_code"] == "CBC.99003128"
+    assert unsubscribe(caller, prepaid, str(uuid.UUID(int=0))).body["error_code"] == "CBC.99003012"
+    assert unsubscribe(caller, prepaid, postpaid).body["error_code"] == "CBC.30000067"
+    control.refunds(CLOUD, 0)
+    assert set(unsubscribe(caller, prepaid).body) == {"error_code", "error_msg"}
+    assert {machine["state"] for machine in control.machines(CLOUD)} == {"running"}
+    control.refunds(CLOUD, None)
+    (order_id,) = unsubscribe(caller, prepaid).body["order_ids"]
+    assert order_id.startswith("CS")
+    assert [machine["machine_id"] for machine in control.machines(CLOUD)] == [postpaid]
+
+
+def test_an_unsubscription_is_carried_out_when_billing_has_come_to_it(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    control.delays(billing=3600)
+    (made,) = buy(caller, order, version="v1.1", extendparam=MONTH).body["serverIds"]
+
+    assert unsubscribe(caller, made).status == 200
+
+    assert unsubscribe(caller, made).body["error_code"] == "CBC.99003651"
+    (shown,) = details(caller, server_id=made)
+    assert (shown["status"], shown["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
+
+
+def test_a_locked_server_is_shown_as_that_and_not_deleted(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    (made,) = buy(caller, order).body["serverIds"]
+    control.protect(CLOUD, made)
+
+    (shown,) = details(caller, server_id=made)
+    assert shown["locked"] is True
+    refused = caller.call("POST", f"{ECS}/delete", body={"servers": [{"id": made}]})
+    assert (refused.status, refused.code) == (400, "Ecs.0605")
+
+
+def test_a_recycle_bin_that_is_on_keeps_what_is_deleted(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    recycle_bin = f"/v1/{PROJECT}/recycle-bin"
+    (made,) = buy(caller, order).body["serverIds"]
+    assert caller.call("PUT", recycle_bin, body={"recycle_bin": {"switch": "yes"}}).code == "Ecs.0005"
+    assert caller.call("PUT", recycle_bin, body={"recycle_bin": {"switch": "on"}}).status == 200
+
+    assert caller.call("POST", f"{ECS}/delete", body={"servers": [{"id": made}]}).status == 200
+
+    (shown,) = details(caller, server_id=made)
+    assert (shown["status"], shown["in_recycle_bin"]) == ("SHUTOFF", True)
+    assert [row["id"] for row in caller.call("GET", f"{recycle_bin}/cloudservers").body["servers"]] == [made]
+    assert caller.call("POST", f"{ECS}/delete", body={"servers": [{"id": made}]}).code == "Ecs.0100"
+    assert caller.call("DELETE", f"{recycle_bin}/cloudservers/{made}").status == 200
+    assert control.machines(CLOUD) == []
+    assert caller.call("DELETE", f"{recycle_bin}/cloudservers/{made}").code == "Ecs.0114"
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [("throttle", 429, "APIGW.0308"), ("unavailable", 502, "APIGW.0201"), ("stockout", 400, "Ecs.0319")],

@@ -559,6 +559,46 @@ def test_prepaid_machines_go_to_the_recycle_bin_first_and_never_with_others(
     assert control.machines(CLOUD) == []
 
 
+def test_what_is_given_back_counts_unless_it_has_expired_and_takes_a_while(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    ahead = {"InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 1}, "InstanceCount": 2}
+    unexpired, expired = bought(caller, order, **ahead)
+    control.expire(CLOUD, expired)
+    control.refunds(CLOUD, 0)
+    control.delays(billing=3600)
+
+    def terminate(*ids: str) -> str:
+        return caller.call("TerminateInstances", {"InstanceIds": list(ids)}).code
+
+    rows = caller.call("DescribeInstances", {"InstanceIds": [unexpired, expired]}).response["InstanceSet"]
+    assert [(row["RestrictState"], row["RenewFlag"]) for row in rows] == [
+        ("NORMAL", "NOTIFY_AND_MANUAL_RENEW"),
+        ("EXPIRED", "NOTIFY_AND_MANUAL_RENEW"),
+    ]
+    assert rows[1]["ExpiredTime"] == "1970-01-01T00:00:01Z" < rows[0]["ExpiredTime"]
+    assert terminate(unexpired, expired) == "LimitExceeded.UserReturnQuota"
+    assert terminate(expired) == ""
+    assert terminate(expired) == "UnsupportedOperation.InstanceStateIsolating"
+    assert states(caller, [unexpired, expired]) == {unexpired: "RUNNING", expired: "STOPPING"}
+
+
+def test_a_protected_machine_is_not_terminated_and_no_other_of_its_call(
+    caller: Caller, order: dict[str, Any], control: ControlClient
+) -> None:
+    (plain,) = bought(caller, order)
+    (protected,) = bought(caller, order, DisableApiTermination=True)
+
+    refused = caller.call("TerminateInstances", {"InstanceIds": [plain, protected]})
+
+    assert refused.code == "UnsupportedOperation.InstancesProtected"
+    rows = caller.call("DescribeInstances", {"InstanceIds": [plain, protected]}).response["InstanceSet"]
+    assert [row["DisableApiTermination"] for row in rows] == [False, True]
+    control.protect(CLOUD, protected, protected=False)
+    assert caller.call("TerminateInstances", {"InstanceIds": [plain, protected]}).code == ""
+    assert control.machines(CLOUD) == []
+
+
 def test_a_machine_that_is_made_or_deleted_is_not_terminated(
     caller: Caller, order: dict[str, Any], control: ControlClient
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 import uuid
@@ -31,10 +32,11 @@ from bridgx_server.providers.base import (
     ProviderSettings,
     SecurityGroupRule,
 )
+from bridgx_server.providers.deletion import MAX_CALLS
 from bridgx_server.providers.tencent import calls as calls_module
 from bridgx_server.providers.tencent import connect
 from bridgx_server.providers.tencent.calls import Calls
-from bridgx_server.providers.tencent.errors import CODES, SOURCES
+from bridgx_server.providers.tencent.errors import CODES, SOURCES, class_of
 from bridgx_server.providers.tencent.transport import is_loopback
 from wire.conformance.spoiling_proxy import SpoilingProxy
 
@@ -609,16 +611,26 @@ def test_states_that_are_not_simulated_are_translated_too(status: str, state: Ma
     assert bool(machine.reason) == (state is MachineState.FAILED)
 
 
-def test_deleting_what_is_gone_is_success_and_does_not_save_the_others(
+PREPAID = Charge("PrePaid", "Month", 3)
+PROTECTED = "UnsupportedOperation.InstancesProtected"
+
+
+def left(control: ControlClient) -> set[str]:
+    return {row["machine_id"] for row in control.machines(CLOUD)}
+
+
+def test_what_is_not_shown_is_unknown_and_not_asked_for_and_does_not_save_the_others(
     tencent: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
     made = tencent.create_machines(replace(order, count=4)).instance_ids
     tencent.delete_machines(REGION, made[:1])
+    control.hide(CLOUD, made[1])
 
-    tencent.delete_machines(REGION, [*made, "ins-00000000"])
-    tencent.delete_machines(REGION, made)
+    result = tencent.delete_machines(REGION, [*made, "ins-00000000"])
 
-    assert control.machines(CLOUD) == []
+    assert (result.unknown, result.refused) == ({made[0], made[1], "ins-00000000"}, {})
+    assert left(control) == {made[1]}
+    assert control.calls(CLOUD, DELETE)[-1]["parameters"]["InstanceIds"] == list(made[2:])
 
 
 def test_a_machine_that_vanishes_under_a_deletion_does_not_save_the_others(
@@ -628,80 +640,216 @@ def test_a_machine_that_vanishes_under_a_deletion_does_not_save_the_others(
     params = {"code": "InvalidInstanceId.NotFound", "message": f"['{made[0]}'] not found"}
     control.fault("error", CLOUD, DELETE, times=1, params=params)
 
-    error = failure(lambda: tencent.delete_machines(REGION, made))
-    assert error.kind is ErrorClass.NOT_FOUND  # all are shown still: nothing is believed gone
-    assert len(control.machines(CLOUD)) == 3
-    tencent.delete_machines(REGION, made)
+    result = tencent.delete_machines(REGION, made)
 
-    assert control.machines(CLOUD) == []
-
-
-def test_machines_that_are_not_shown_are_asked_for_too_in_a_call_of_their_own(
-    tencent: Provider, order: CreateMachines, control: ControlClient
-) -> None:
-    made = tencent.create_machines(replace(order, count=3)).instance_ids
-    # So new that no call knows it: the cloud is asked all the same, and the others do not suffer from its answer.
-    control.call("POST", f"/machines/{made[0]}", {"cloud": CLOUD, "visible_at": 4e9})
-    tencent.delete_machines(REGION, made)
-    sent = [row["parameters"]["InstanceIds"] for row in control.calls(CLOUD, DELETE)]
-
-    assert sent == [[made[0]], list(made[1:])]
-    assert [row["machine_id"] for row in control.machines(CLOUD)] == [made[0]]
+    assert result.unknown == {made[0]}
+    assert left(control) == {made[0]}  # what the cloud says of it is told, and not believed
+    assert tencent.delete_machines(REGION, made).unknown == set(made[1:])
+    assert left(control) == set()
 
 
-def test_a_delete_that_keeps_saying_not_found_of_what_is_there_fails(
+def test_a_delete_that_keeps_saying_not_found_of_what_is_there_proves_nothing(
     tencent: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
     made = tencent.create_machines(order).instance_ids
     control.fault("error", CLOUD, DELETE, params={"code": "InvalidInstanceId.NotFound"})
 
-    assert failure(lambda: tencent.delete_machines(REGION, made)).kind is ErrorClass.NOT_FOUND
-    assert len(control.machines(CLOUD)) == 2
+    assert tencent.delete_machines(REGION, made).unknown == set(made)
+    assert left(control) == set(made)
 
 
-def test_a_machine_that_is_still_made_is_a_conflict_not_gone(
+def test_machines_that_are_still_made_are_a_conflict_and_cost_one_call(
     tencent: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
+    (ready,) = tencent.create_machines(replace(order, count=1)).instance_ids
     control.delays(boot=3600)
-    made = tencent.create_machines(order).instance_ids
+    made = tencent.create_machines(replace(order, token=a_token(), count=20)).instance_ids
 
-    error = failure(lambda: tencent.delete_machines(REGION, made))
+    result = tencent.delete_machines(REGION, [ready, *made])
 
-    assert error.kind is ErrorClass.CONFLICT
-    assert error.vendor_code == "UnsupportedOperation.InstanceStatePending"
+    assert {(row.kind, row.vendor_code) for row in result.refused.values()} == {
+        (ErrorClass.CONFLICT, "UnsupportedOperation.InstanceStatePending")
+    }
+    assert set(result.refused) == set(made) == left(control)
+    assert len(control.calls(CLOUD, DELETE)) == 2
 
 
-def test_prepaid_machines_are_deleted_from_the_recycle_bin_and_others_at_once(
+def test_a_protected_machine_stays_and_the_others_go(
     tencent: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
-    prepaid = replace(order, token=a_token(), charge=Charge("PrePaid", "Month", 3))
+    made = tencent.create_machines(replace(order, count=9)).instance_ids
+    ahead = tencent.create_machines(replace(order, token=a_token(), charge=PREPAID)).instance_ids
+    for instance_id in (made[4], ahead[0]):
+        control.protect(CLOUD, instance_id)
+
+    result = tencent.delete_machines(REGION, [*made, *ahead], release_prepaid=True)
+
+    assert {key: (row.kind, row.vendor_code) for key, row in result.refused.items()} == dict.fromkeys(
+        (made[4], ahead[0]), (ErrorClass.PERMISSION_DENIED, PROTECTED)
+    )
+    assert left(control) == {made[4], ahead[0]}
+
+
+@pytest.fixture
+def hushed(control: ControlClient, simulator: CloudSim) -> Iterator[Provider]:
+    """The cloud behind a list that does not tell of protections, and refusals that name nobody."""
+
+    def hush(content: bytes) -> bytes:
+        text = content.decode().replace('"DisableApiTermination": true', '"DisableApiTermination": false')
+        return re.sub(r"The instance ins-\w+ is", "One is", text).encode()
+
+    proxy = SpoilingProxy(simulator.endpoints[CLOUD], lambda action: len(control.calls(CLOUD, action)))
+    proxy.spoil(hush)
+    yield an_adapter(proxy.url)
+    proxy.stop()
+
+
+def test_a_machine_that_is_refused_without_being_named_is_found_in_few_calls(
+    tencent: Provider, hushed: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = list(tencent.create_machines(replace(order, count=64)).instance_ids)
+    control.protect(CLOUD, made[37])
+
+    result = hushed.delete_machines(REGION, made)
+
+    assert set(result.refused) == {made[37]} == left(control)
+    assert len(control.calls(CLOUD, DELETE)) <= 2 * 6 + 1
+
+
+def test_many_that_are_refused_without_being_named_cost_a_bounded_number_of_calls_and_are_found_in_the_end(
+    tencent: Provider, hushed: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = list(tencent.create_machines(replace(order, count=64)).instance_ids)
+    for instance_id in made[::2]:
+        control.protect(CLOUD, instance_id)
+    to_ask, kinds = made, []
+
+    while to_ask:
+        before = len(control.calls(CLOUD, DELETE))
+        refused = hushed.delete_machines(REGION, to_ask).refused
+        assert len(control.calls(CLOUD, DELETE)) - before <= MAX_CALLS + 1
+        to_ask = [key for key, error in refused.items() if error.kind is ErrorClass.CONFLICT]
+        kinds += [error.kind for error in refused.values() if error.kind is not ErrorClass.CONFLICT]
+
+    assert left(control) == set(made[::2])
+    assert kinds == [ErrorClass.PERMISSION_DENIED] * 32
+
+
+def test_machines_paid_for_in_advance_are_never_named_to_the_cloud_unless_that_is_wanted(
+    tencent: Provider, order: CreateMachines, control: ControlClient
+) -> None:
     others = list(tencent.create_machines(order).instance_ids)
-    ahead = list(tencent.create_machines(prepaid).instance_ids)
+    ahead = list(tencent.create_machines(replace(order, token=a_token(), charge=PREPAID)).instance_ids)
+    control.delays(boot=3600)
+    booting = list(tencent.create_machines(replace(order, token=a_token(), charge=PREPAID)).instance_ids)
 
-    tencent.delete_machines(REGION, [*others, *ahead])
+    result = tencent.delete_machines(REGION, [*others, *ahead, *booting])
 
-    assert control.machines(CLOUD) == []
+    assert set(result.refused) == {*ahead, *booting} == left(control)
+    (expiry,) = {row.expires_at for row in tencent.describe_machines(REGION, ahead)}
+    assert expiry is not None
+    for refusal in result.refused.values():
+        assert refusal.kind is ErrorClass.NOT_RELEASABLE
+        assert "paid for in advance until 20" in refusal.message
+    assert expiry.strftime("%Y-%m-%dT%H:%M:%SZ") in result.refused[ahead[0]].message
+    assert [row["parameters"]["InstanceIds"] for row in control.calls(CLOUD, DELETE)] == [others]
+    assert {row.charge_type for row in tencent.describe_machines(REGION, ahead)} == {"PrePaid"}
+
+
+def test_machines_given_back_are_deleted_from_the_recycle_bin_and_others_at_once(
+    tencent: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    others = list(tencent.create_machines(order).instance_ids)
+    ahead = list(tencent.create_machines(replace(order, token=a_token(), charge=PREPAID)).instance_ids)
+
+    assert tencent.delete_machines(REGION, [*others, *ahead], release_prepaid=True).refused == {}
+
+    assert left(control) == set()
     sent = [row["parameters"] for row in control.calls(CLOUD, DELETE)]
     assert [row["InstanceIds"] for row in sent] == [others, ahead, ahead]
     assert [row.get("ReleasePrepaidDataDisks") for row in sent] == [None, True, True]
 
 
-def test_a_machine_in_the_recycle_bin_is_deleted_by_one_call(
+def test_expired_machines_go_without_being_given_back(
     tencent: Provider, order: CreateMachines, control: ControlClient
 ) -> None:
-    prepaid = replace(order, charge=Charge("PrePaid", "Month", 1))
-    made = list(tencent.create_machines(prepaid).instance_ids)
-    conflict = {"code": "UnsupportedOperation.InstanceStateIsolating", "message": "on its way"}
+    made = tencent.create_machines(replace(order, charge=PREPAID)).instance_ids
+    control.refunds(CLOUD, 0)
+    for instance_id in made:
+        control.expire(CLOUD, instance_id)
+
+    assert tencent.delete_machines(REGION, made).refused == {}
+    assert left(control) == set()
+
+
+def test_a_machine_in_the_recycle_bin_is_deleted_by_one_call_and_costs_nothing(
+    tencent: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = list(tencent.create_machines(replace(order, charge=PREPAID)).instance_ids)
     control.fault("cut_after", CLOUD, DELETE, times=1)
-    assert failure(lambda: tencent.delete_machines(REGION, made)).kind is ErrorClass.TIMEOUT_UNKNOWN
+    error = failure(lambda: tencent.delete_machines(REGION, made, release_prepaid=True))
+    assert error.kind is ErrorClass.TIMEOUT_UNKNOWN
     assert {machine.state for machine in tencent.describe_machines(REGION, made)} == {MachineState.STOPPED}
-    control.fault("error", CLOUD, DELETE, times=1, params=conflict)
-    assert failure(lambda: tencent.delete_machines(REGION, made)).kind is ErrorClass.CONFLICT
 
-    tencent.delete_machines(REGION, made)
+    assert tencent.delete_machines(REGION, made).refused == {}
 
-    assert control.machines(CLOUD) == []
-    assert len(control.calls(CLOUD, DELETE)) == 3
+    assert left(control) == set()
+    assert len(control.calls(CLOUD, DELETE)) == 2
+
+
+def test_a_way_into_the_recycle_bin_that_takes_a_while_is_a_conflict_until_then(
+    tencent: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    control.delays(billing=3600)
+    made = tencent.create_machines(replace(order, charge=PREPAID)).instance_ids
+
+    result = tencent.delete_machines(REGION, made, release_prepaid=True)
+
+    assert {(row.kind, row.vendor_code) for row in result.refused.values()} == {
+        (ErrorClass.CONFLICT, "UnsupportedOperation.InstanceStateIsolating")
+    }
+
+
+def test_machines_that_went_to_the_recycle_bin_are_asked_for_again_when_it_does_not_let_them_go(
+    tencent: Provider, order: CreateMachines, control: ControlClient, simulator: CloudSim
+) -> None:
+    made = list(tencent.create_machines(replace(order, charge=PREPAID)).instance_ids)
+
+    def refuse_the_next(content: bytes) -> bytes:
+        proxy.spoil(None)
+        control.fault("error", CLOUD, DELETE, params={"code": "FailedOperation.Unreturnable"})
+        return content
+
+    proxy = SpoilingProxy(simulator.endpoints[CLOUD], lambda action: len(control.calls(CLOUD, action)))
+    proxy.spoil(refuse_the_next, DELETE)
+    try:
+        result = an_adapter(proxy.url).delete_machines(REGION, made, release_prepaid=True)
+    finally:
+        proxy.stop()
+
+    assert {(row.kind, row.vendor_code) for row in result.refused.values()} == {
+        (ErrorClass.CONFLICT, "FailedOperation.Unreturnable")
+    }
+    assert {machine.state for machine in tencent.describe_machines(REGION, made)} == {MachineState.STOPPED}
+    control.call("DELETE", "/faults")
+    assert tencent.delete_machines(REGION, made).refused == {}
+    assert left(control) == set()
+
+
+def test_refunds_are_taken_while_there_are_any_and_the_rest_is_told_at_once(
+    tencent: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = tencent.create_machines(replace(order, charge=PREPAID, count=80)).instance_ids
+    control.refunds(CLOUD, 33)
+
+    result = tencent.delete_machines(REGION, made, release_prepaid=True)
+
+    assert {(row.kind, row.vendor_code) for row in result.refused.values()} == {
+        (ErrorClass.NOT_RELEASABLE, "LimitExceeded.UserReturnQuota")
+    }
+    assert len(result.refused) == 80 - 33
+    assert set(result.refused) == left(control)
+    assert len(control.calls(CLOUD, DELETE)) < 20
 
 
 def a_refusal(code: str) -> bytes:
@@ -715,57 +863,40 @@ def shown(**charge_types: str) -> bytes:
     return a_response(InstanceSet=rows, TotalCount=len(rows))
 
 
-ALL_LEFT = [shown(a="PREPAID")]
+NONE_GONE = [shown(a="POSTPAID_BY_HOUR")]
 ONE_GONE = [shown(a="POSTPAID_BY_HOUR", b="PREPAID"), a_response()]
-ONE_IN_THE_BIN = [shown(a="PREPAID"), a_response()]
+
+
+@pytest.mark.parametrize("code", ["FailedOperation.Unreturnable", "LimitExceeded.UserReturnQuota", "SomethingNew"])
+def test_what_is_refused_after_others_were_deleted_is_told_of_that_machine_alone(code: str) -> None:
+    with Misbehaving(*ONE_GONE, a_refusal(code)) as server:
+        result = an_adapter(server.url).delete_machines(REGION, ["a", "b"], release_prepaid=True)
+
+    (refusal,) = result.refused.values()
+    assert set(result.refused) == {"b"}
+    assert (refusal.kind, refusal.vendor_code, refusal.message) == (class_of(code), code, "in its own words")
 
 
 @pytest.mark.parametrize(
     ("before", "code", "kind"),
     [
-        (ALL_LEFT, "FailedOperation.Unreturnable", ErrorClass.PERMISSION_DENIED),
-        (ONE_GONE, "FailedOperation.Unreturnable", ErrorClass.CONFLICT),
-        (ONE_IN_THE_BIN, "FailedOperation.Unreturnable", ErrorClass.CONFLICT),
-        (ONE_GONE, "LimitExceeded.UserReturnQuota", ErrorClass.CONFLICT),
+        (NONE_GONE, "UnauthorizedOperation", ErrorClass.PERMISSION_DENIED),
+        (ONE_GONE, "UnauthorizedOperation", ErrorClass.CONFLICT),
         (ONE_GONE, "AuthFailure.SecretIdNotFound", ErrorClass.CONFLICT),
-        (ONE_GONE, "SomethingNew", ErrorClass.CONFLICT),
         (ONE_GONE, "RequestLimitExceeded", ErrorClass.CONFLICT),
         (ONE_GONE, "InternalError", ErrorClass.UNAVAILABLE),
     ],
 )
-def test_a_deletion_of_which_a_part_was_done_is_never_refused_for_good(
+def test_a_call_that_fails_as_a_whole_after_a_part_was_deleted_is_never_refused_for_good(
     before: list[bytes], code: str, kind: ErrorClass
 ) -> None:
     with Misbehaving(*before, a_refusal(code)) as server:
-        error = failure(lambda: an_adapter(server.url).delete_machines(REGION, ["a", "b"][: len(before)]))
+        ids = ["a", "b"][: len(before)]
+        error = failure(lambda: an_adapter(server.url).delete_machines(REGION, ids, release_prepaid=True))
 
     assert error.kind is kind
     assert (error.vendor_code, error.message, error.request_id) == (code, "in its own words", "r-1")
     assert (error.operation, server.connections) == (DELETE, len(before) + 1)
-
-
-def test_machines_that_went_to_the_recycle_bin_are_asked_for_again_when_it_does_not_let_them_go(
-    tencent: Provider, order: CreateMachines, control: ControlClient, simulator: CloudSim
-) -> None:
-    prepaid = replace(order, charge=Charge("PrePaid", "Month", 1))
-    made = list(tencent.create_machines(prepaid).instance_ids)
-
-    def refuse_the_next(content: bytes) -> bytes:
-        proxy.spoil(None)
-        control.fault("error", CLOUD, DELETE, times=1, params={"code": "FailedOperation.Unreturnable"})
-        return content
-
-    proxy = SpoilingProxy(simulator.endpoints[CLOUD], lambda action: len(control.calls(CLOUD, action)))
-    proxy.spoil(refuse_the_next, DELETE)
-    try:
-        error = failure(lambda: an_adapter(proxy.url).delete_machines(REGION, made))
-    finally:
-        proxy.stop()
-
-    assert (error.kind, error.vendor_code) == (ErrorClass.CONFLICT, "FailedOperation.Unreturnable")
-    assert {machine.state for machine in tencent.describe_machines(REGION, made)} == {MachineState.STOPPED}
-    tencent.delete_machines(REGION, made)
-    assert control.machines(CLOUD) == []
 
 
 def test_machines_that_could_not_be_made_do_not_hinder_the_deletion_of_others(

@@ -16,7 +16,7 @@ from bridgx_server.cloudsim.faults import KINDS
 if TYPE_CHECKING:
     from bridgx_server.cloudsim.server import CloudSim
 
-DELAYS = ("boot", "delete", "visible", "keep_deleted", "vpc")
+DELAYS = ("boot", "delete", "visible", "keep_deleted", "vpc", "billing")
 
 
 class BadInput(Exception):
@@ -43,6 +43,7 @@ class Control:
         app.router.add_post("/delays", self._delays)
         app.router.add_post("/quotas", self._quotas)
         app.router.add_post("/rates", self._rates)
+        app.router.add_post("/refunds", self._refunds)
         app.router.add_get("/accounts", self._list_accounts)
         app.router.add_post("/accounts", self._add_account)
         app.router.add_post("/machines/{machine_id}", self._change_machine)
@@ -166,6 +167,15 @@ class Control:
         )
         return web.json_response([vars(limit) for limit in self._simulator.rates.limits])
 
+    async def _refunds(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"cloud", "count"})
+        cloud = self._cloud(body.get("cloud"))
+        count = body.get("count")
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
+            raise BadInput("count: must be a whole number from 0, or null for without end")
+        cloud.refunds = count
+        return web.json_response({"count": count})
+
     async def _list_accounts(self, request: web.Request) -> web.Response:
         return web.json_response(
             {
@@ -198,7 +208,7 @@ class Control:
         return web.json_response({"access_key": account.access_key})
 
     async def _change_machine(self, request: web.Request) -> web.Response:
-        body = await _body(request, {"cloud", "boots_at", "fails", "visible_at"})
+        body = await _body(request, {"cloud", "boots_at", "fails", "visible_at", "protected", "expires_at"})
         cloud = self._cloud(body.pop("cloud", None))
         machine = cloud.change_machine(request.match_info["machine_id"], **body)
         cloud.commit()

@@ -72,6 +72,26 @@ class ControlClient:
         body = {"cloud": cloud, "action": action, "per_second": per_second, "burst": burst}
         self.call("POST", "/rates", body)
 
+    def change_machine(self, cloud: str, machine_id: str, **fields: Any) -> None:
+        """Changes a machine behind everyone's back; the fields as the API has them."""
+        self.call("POST", f"/machines/{urllib.parse.quote(machine_id)}", {"cloud": cloud, **fields})
+
+    def protect(self, cloud: str, machine_id: str, *, protected: bool = True) -> None:
+        """Switches the cloud's own deletion protection of a machine on or off."""
+        self.change_machine(cloud, machine_id, protected=protected)
+
+    def expire(self, cloud: str, machine_id: str, at: float = 1.0) -> None:
+        """Lets what was paid in advance for a machine end at a time, in seconds since the epoch; else long ago."""
+        self.change_machine(cloud, machine_id, expires_at=at)
+
+    def hide(self, cloud: str, machine_id: str, until: float = 10.0**11) -> None:
+        """Lets a cloud know nothing of a machine, in any call, until a time in seconds since the epoch; it lives on."""
+        self.change_machine(cloud, machine_id, visible_at=until)
+
+    def refunds(self, cloud: str, count: int | None) -> None:
+        """Sets how many machines paid in advance a cloud takes back from now on; None: without end."""
+        self.call("POST", "/refunds", {"cloud": cloud, "count": count})
+
     def reset(self) -> None:
         """Makes everything as on the first day."""
         self.call("POST", "/reset")

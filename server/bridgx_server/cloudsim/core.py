@@ -25,13 +25,17 @@ RESERVED_HOSTS = 4  # addresses at the start of a subnet that no machine gets
 
 @dataclass
 class Delays:
-    """How long things take, in seconds; a pair is a range from which each machine gets its own."""
+    """How long things take, in seconds; a pair is a range from which each machine gets its own.
+
+    ``billing`` is how long the cloud's billing takes to follow what was ordered: a conversion, an unsubscription.
+    """
 
     boot: tuple[float, float] = (2.0, 6.0)
     delete: tuple[float, float] = (0.5, 2.0)
     visible: tuple[float, float] = (0.0, 0.0)
     keep_deleted: float = 0.0
     vpc: float = 0.0
+    billing: float = 0.0
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Effects:
 
 @dataclass(frozen=True)
 class Order:
-    """What a call asks machines to be."""
+    """What a call asks machines to be. ``lasts`` is for how many seconds they are paid in advance; 0: without end."""
 
     account: str
     region: str
@@ -82,6 +86,7 @@ class Order:
     token: str
     fingerprint: str
     charge: str = "PostPaid"
+    lasts: float = 0.0
     bandwidth: int = 0
     disks: tuple[Mapping[str, Any], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +108,7 @@ class SimCloud:
         self.delays = Delays()
         self.accounts: dict[str, Account] = {}
         self.capacity: dict[str, int] = {}
+        self.refunds: int | None = None
         self.vpcs: dict[str, Vpc] = {}
         self.subnets: dict[str, Subnet] = {}
         self.groups: dict[str, Group] = {}
@@ -379,6 +385,28 @@ class SimCloud:
             self._release(machine)
             self._put("machine", machine.machine_id, machine)
 
+    def convert(self, machines: Sequence[Machine]) -> None:
+        """Orders that machines paid for in advance are billed by use; raises NO_REFUND.
+
+        Billing follows late; ordered once more meanwhile, it goes on as it was.
+        """
+        fresh = [machine for machine in machines if not machine.converted_at]
+        self.refund(len(fresh))
+        now = self.clock()
+        for machine in fresh:
+            machine.converted_at = now + self.delays.billing
+            self._put("machine", machine.machine_id, machine)
+
+    def refund(self, number: int) -> None:
+        """Takes that many machines off what the account may give back in this month; raises NO_REFUND, and takes none."""
+        if self.refunds is None:
+            return
+        if number > self.refunds:
+            raise SimError(
+                Kind.NO_REFUND, f"{self.refunds} more machines may be given back this month", subject="machine"
+            )
+        self.refunds -= number
+
     def change_machine(self, machine_id: str, **changes: Any) -> Machine:
         """Changes a machine behind everyone's back; raises NOT_FOUND."""
         machine = self.machines.get(machine_id)
@@ -432,6 +460,7 @@ class SimCloud:
             boots_at=now + 10**9 if effects.never_boots else boots_at,
             visible_at=now + max(self._random.uniform(*self.delays.visible), effects.hidden_for),
             charge=order.charge,
+            expires_at=now + order.lasts if order.lasts else 0.0,
             bandwidth=order.bandwidth,
             disks=[dict(disk) for disk in order.disks],
             tags=dict(order.tags),

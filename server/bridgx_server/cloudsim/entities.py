@@ -76,7 +76,9 @@ class Group:
 class Machine:
     """A machine. Its state follows from the times: nothing runs in the background.
 
-    ``recycled`` is for clouds that put prepaid machines into a recycle bin before they delete them.
+    ``recycled`` is for clouds that put prepaid machines into a recycle bin before they delete them. ``charge`` is the
+    vendor's word; what is paid in advance lasts until ``expires_at`` (0: it does not expire), or until its billing was
+    converted, at ``converted_at``. ``protected``: the cloud's own deletion protection, which its owner has switched on.
     """
 
     machine_id: str
@@ -100,6 +102,9 @@ class Machine:
     tags: dict[str, str] = field(default_factory=dict)
     fails: bool = False
     recycled: bool = False
+    protected: bool = False
+    expires_at: float = 0.0
+    converted_at: float = 0.0
     deleting_at: float = 0.0
     deleted_at: float = 0.0
     gone_at: float = 0.0
@@ -113,6 +118,14 @@ class Machine:
         if now < self.boots_at:
             return "pending"
         return "failed" if self.fails else "running"
+
+    def prepaid(self, now: float) -> bool:
+        """Whether it was paid for in advance and has not been converted since, expired or not."""
+        return self.charge.lower() == "prepaid" and not (self.converted_at and now >= self.converted_at)
+
+    def unexpired(self, now: float) -> bool:
+        """Whether it is paid for in advance until later than ``now``."""
+        return self.prepaid(now) and not (self.expires_at and now >= self.expires_at)
 
 
 def to_json(entity: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     NO_ADDRESSES = "no_addresses"
     DUPLICATE = "duplicate"
     NOT_OFFERED = "not_offered"
+    NO_REFUND = "no_refund"
     VENDOR = "vendor"
 
 

@@ -32,6 +32,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "quota_exceeded": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "out_of_stock": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "insufficient_balance": grpc.StatusCode.FAILED_PRECONDITION,
+    "not_releasable": grpc.StatusCode.FAILED_PRECONDITION,
     "bad_credentials": grpc.StatusCode.FAILED_PRECONDITION,
     "cloud_unavailable": grpc.StatusCode.UNAVAILABLE,
     "cloud_timeout": grpc.StatusCode.DEADLINE_EXCEEDED,

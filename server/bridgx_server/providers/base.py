@@ -25,6 +25,7 @@ __all__ = [
     "CreateVpc",
     "CreatedMachines",
     "Credentials",
+    "DeletedMachines",
     "Disk",
     "ErrorClass",
     "Image",
@@ -84,7 +85,8 @@ class Limits:
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way).
+    anything is written down (empty: the turn is waited for on the way). ``prepaid_release`` says in a sentence, for a user,
+    what giving up a machine that is paid for in advance does and costs (empty: the cloud sells none).
     """
 
     create_batch: int
@@ -96,6 +98,7 @@ class Limits:
     subnet_prefix: tuple[int, int] = (16, 29)
     create_api: str = ""
     delete_api: str = ""
+    prepaid_release: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,19 @@ class CreatedMachines:
     shortfall: ProviderError | None = None
 
 
+@dataclass(frozen=True)
+class DeletedMachines:
+    """What the cloud made of a deletion, machine by machine.
+
+    ``refused``: those that are as they were, by id, each with why (NOT_RELEASABLE, PERMISSION_DENIED, CONFLICT …).
+    ``unknown``: those that the cloud says it does not know, which alone does not prove that they are gone. The cloud has
+    agreed to delete all others that were named.
+    """
+
+    refused: Mapping[str, ProviderError] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+
+
 class MachineState(StrEnum):
     """A machine as the cloud sees it. FAILED: accepted, but will never run (it may vanish or must be deleted)."""
 
@@ -290,6 +306,8 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    ``charge_type`` is PrePaid or PostPaid, empty where the cloud does not tell; ``expires_at`` is when what was paid in
+    advance ends, None where there is no such time or the cloud's list does not tell it.
     """
 
     instance_id: str
@@ -303,6 +321,8 @@ class Machine:
     ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    charge_type: str = ""
+    expires_at: datetime | None = None
 
 
 class Provider(Protocol):
@@ -378,9 +398,16 @@ class Provider(Protocol):
         """Every machine that carries all of ``tags``, all pages. Raises rather than give a part."""
         ...
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        """Delete machines and their disks (at most :attr:`Limits.delete_batch`); those gone already are success.
+    def delete_machines(
+        self, region_id: str, instance_ids: Sequence[str], *, release_prepaid: bool = False
+    ) -> DeletedMachines:
+        """Delete machines and their disks (at most :attr:`Limits.delete_batch`), each for itself.
 
-        A refusal for good means that all are as they were: after a part was deleted, a refusal is a CONFLICT.
+        One that may not go keeps no other alive: it is in ``refused``. One that is paid for in advance and has not
+        expired is refused as NOT_RELEASABLE, unless ``release_prepaid``: then it is given up in the vendor's way
+        (converted, unsubscribed, refunded) and deleted, or refused with why that failed.
+
+        Raises what is about the call as a whole (throttled, credentials, no answer): all machines are then as they were,
+        unless a part was deleted before, which makes it a CONFLICT, or it is in doubt.
         """
         ...

@@ -21,6 +21,7 @@ class ErrorClass(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    NOT_RELEASABLE = "not_releasable"
     INVALID_PARAMETER = "invalid_parameter"
     UNAVAILABLE = "unavailable"
     TIMEOUT_UNKNOWN = "timeout_unknown"
@@ -63,13 +64,18 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
     ),
     ErrorClass.PERMISSION_DENIED: ClassTraits(
         Retry.NEVER,
-        "Grant the account the permission that the message names; docs/ has a minimal policy for each cloud.",
+        "Grant the account the permission, or take off the protection, that the message names; docs/ has a minimal "
+        "policy for each cloud.",
     ),
     ErrorClass.NOT_FOUND: ClassTraits(
         Retry.NEVER, "Check the id, the region and the account; the cloud does not know what was named."
     ),
     ErrorClass.CONFLICT: ClassTraits(
         Retry.BACKOFF, "Something else is changing the resource, or it is in use; try again when that has ended."
+    ),
+    ErrorClass.NOT_RELEASABLE: ClassTraits(
+        Retry.NEVER,
+        "Wait until what was paid in advance expires, or shrink with release_prepaid where the cloud takes it back.",
     ),
     ErrorClass.INVALID_PARAMETER: ClassTraits(Retry.NEVER, "Correct the value that the message names."),
     ErrorClass.UNAVAILABLE: ClassTraits(

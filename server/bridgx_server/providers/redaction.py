@@ -10,7 +10,14 @@ from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
-from bridgx_server.providers.base import CreatedMachines, CreateMachines, Credentials, Provider, ProviderError
+from bridgx_server.providers.base import (
+    CreatedMachines,
+    CreateMachines,
+    Credentials,
+    DeletedMachines,
+    Provider,
+    ProviderError,
+)
 
 MASK = "***"
 
@@ -47,6 +54,9 @@ class _Discreet:
             raise
         if isinstance(result, CreatedMachines) and result.shortfall is not None:
             return replace(result, shortfall=_clean(result.shortfall, secrets))
+        if isinstance(result, DeletedMachines):
+            for refusal in result.refused.values():
+                _clean(refusal, secrets)
         return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridgx_server.errors import Conflict
 from bridgx_server.provisioning.once import Attempt
-from bridgx_server.store import audit, clusters, instances, tasks
+from bridgx_server.store import audit, clusters, deletions, instances, tasks
 from bridgx_server.store.database import Store
 from bridgx_server.store.scope import Scope
 
@@ -40,9 +40,11 @@ def delete(store: Store, scope: Scope, name: str, attempt: Attempt) -> str:
         machines = instances.in_use(store, cluster.id)
         waiting = tasks.open_tasks_of(store, cluster.id)
         if machines or waiting:
+            kept, why = deletions.kept_in(store, cluster.id)
+            told = f"; the cloud has not deleted {kept} of them: {why}" if kept else ""
             raise Conflict(
                 f"cluster {name} has {machines} machines that are not gone and {len(waiting)} tasks that have not ended; "
-                "shrink it to nothing and wait for its tasks, or cancel them"
+                f"shrink it to nothing and wait for its tasks, or cancel them{told}"
             )
         clusters.bury(cluster, store.now(), attempt.caller)
         audit.changed(store, clusters.resource_of(cluster))

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
-from bridgx_server.store import audit, chunks, clusters, instances, tasks
+from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks
 from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.clusters import NEWEST, OLDEST
 from bridgx_server.store.database import Store
@@ -78,9 +78,26 @@ def named(store: Store, cluster: ClusterRow, ips: Sequence[str], instance_ids: S
     return list(chosen.values())
 
 
-def victims(candidates: Sequence[Tended], count: int, policy: str, rng: random.Random) -> list[Tended]:
-    """``count`` of the candidates, which are given oldest first, or all if there are fewer."""
+def victims(
+    candidates: Sequence[Tended], count: int, policy: str, rng: random.Random, now: int, *, release_prepaid: bool
+) -> list[Tended]:
+    """``count`` of the candidates, which are given oldest first, or all if there are fewer.
+
+    Those that nobody wants go before others, and those that the cloud does not delete, since they are paid for in advance,
+    only where there are no others.
+    """
+    kept = [machine for machine in candidates if not release_prepaid and machine.paid_ahead(now)]
+    free = [machine for machine in candidates if release_prepaid or not machine.paid_ahead(now)]
+    chosen: list[Tended] = []
+    for group in ([m for m in free if m.unwanted], [m for m in free if not m.unwanted], kept):
+        chosen += _by_policy(group, count - len(chosen), policy, rng)
+    return chosen
+
+
+def _by_policy(candidates: Sequence[Tended], count: int, policy: str, rng: random.Random) -> list[Tended]:
     number = min(count, len(candidates))
+    if not number:
+        return []
     if policy == OLDEST:
         return list(candidates[:number])
     if policy == NEWEST:
@@ -136,16 +153,7 @@ def _to_protect(
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
     """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
-    chosen = instances.of_delete_chunk(store, chunk.id)
-    machines = [machine.id for machine in chosen]
-    instances.change_many(
-        machines, if_status=instances.DELETING, status=instances.RUNNING, deleting_at=0, delete_sent_at=0
-    )
-    # Nobody has looked at them meanwhile, and these have still to be asked for their addresses.
-    unknown = [machine.id for machine in chosen if not machine.ip_inner]
-    instances.change_many(unknown, if_status=instances.RUNNING, tend_at=now)
-    # One that is lost too: it may come back, and must then be free for another shrink.
-    instances.choose_no_more(machines)
+    deletions.give_back(instances.of_delete_chunk(store, chunk.id), now)
     chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)
 
 

@@ -10,12 +10,12 @@ from collections.abc import Collection
 from functools import partial
 
 from bridgx_server.providers.errors import ErrorClass
-from bridgx_server.scaling import faultpoints, outcome, placing
+from bridgx_server.scaling import faultpoints, outcome, placing, refusals
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.send import send
 from bridgx_server.scaling.tasks import sizes_of
-from bridgx_server.store import audit, chunks, clusters, instances, tasks, watches
+from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
@@ -45,6 +45,8 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     ledger = chunks.of_task(engine.store, task.id)
     if any(chunk.open for chunk in ledger):
         return _next_step(engine, task, lease, _ready(engine, template, ledger))
+    if template.charge.charge_type == "PrePaid" and _is_deleting(engine, task, lease):
+        return engine.now() + int(engine.settings.poll_limit * 1000)  # woken as soon as the cloud has answered
     return None if _finish(engine, task, lease, ledger) else engine.now()
 
 
@@ -149,6 +151,20 @@ def _next_step(engine: Engine, task: Task, lease: Lease, ready: list[Chunk]) -> 
     return at
 
 
+def _is_deleting(engine: Engine, task: Task, lease: Lease) -> bool:
+    """Whether it is still to be heard if the cloud deletes what is given up: what it keeps is billed, and the task says so."""
+    with engine.store.transaction():
+        tasks.update(engine.store, lease)
+        now = engine.now()
+        if tasks.cancel_of(task.id) == "delete":
+            delete_all(engine, tasks.held(engine.store, lease), now)
+        since = now - int(engine.settings.give_up * 1000)
+        waits = deletions.undecided(engine.store, task.id, since) > 0
+        if waits:
+            tasks.update(engine.store, lease, phase="DELETING")
+    return waits
+
+
 def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bool:
     """Ends the task; False where its end was asked for meanwhile: that decides what becomes of the machines."""
     engine.reach(faultpoints.EXPAND_BEFORE_FINISH)
@@ -162,6 +178,8 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
         if task.cancel == "delete":
             delete_all(engine, task, now)
         result = outcome.of_task(task, ledger, ran)
+        if kept := deletions.not_deleted(engine.store, task.id):
+            result = outcome.with_billed(result, refusals.left_billed(kept), kept[0].deletion_refused)
         tasks.update(
             engine.store,
             lease,
@@ -177,13 +195,17 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
 
 
 def delete_all(engine: Engine, task: Task, now: int) -> None:
+    """Lets all machines of a canceled expand be deleted that are not protected, inside the caller's transaction."""
     template = engine.templates.template(task.cluster_id)
     watches.wake(task.account_id, template.region_id, now)
     clusters.lock(engine.store, task.cluster_id)  # so that no machine is protected meanwhile
     machines = [
         machine.id
         for machine in instances.of_task(engine.store, task.id)
-        if machine.delete_chunk_id is None and not machine.protected
+        if machine.delete_chunk_id is None
+        and not machine.protected
+        # One that was given up before, and that the cloud did not delete, is given up now in another way.
+        and (not machine.unwanted or (task.release_prepaid and not machine.release_prepaid))
     ]
     for status in instances.IN_USE:
         instances.change_many(
@@ -194,4 +216,7 @@ def delete_all(engine: Engine, task: Task, now: int) -> None:
             deleting_at=now,
             tend_at=now,
             absences=0,
+            unwanted=True,
+            release_prepaid=task.release_prepaid,
+            **deletions.NOT_REFUSED,
         )

@@ -30,6 +30,7 @@ REASONS: dict[ErrorClass, str] = {
     ErrorClass.PERMISSION_DENIED: "permission_denied",
     ErrorClass.NOT_FOUND: "param_invalid",
     ErrorClass.CONFLICT: "conflict",
+    ErrorClass.NOT_RELEASABLE: "not_releasable",
     ErrorClass.INVALID_PARAMETER: "param_invalid",
     ErrorClass.UNAVAILABLE: "cloud_unavailable",
     ErrorClass.TIMEOUT_UNKNOWN: "cloud_timeout",
@@ -45,6 +46,15 @@ def failure_of(error: ProviderError) -> dict[str, object]:
         "vendor_code": error.vendor_code[:128],
         "vendor_request_id": error.request_id[:128],
     }
+
+
+def with_billed(result: Outcome, told: str, error_class: str) -> Outcome:
+    """The same end of a task that leaves machines which nobody wants and the cloud did not delete: no success."""
+    return Outcome(
+        "PARTIAL_SUCCESS" if result.status == "SUCCESS" else result.status,
+        (f"{result.reason}; {told}" if result.reason else told)[:LONGEST_REASON],
+        result.error_class or error_class,
+    )
 
 
 def of_task(task: Task, ledger: Sequence[Chunk], done: int) -> Outcome:

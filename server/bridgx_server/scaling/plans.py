@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from bridgx_server.errors import BridgXError, InvalidFields
-from bridgx_server.providers.base import Provider
+from bridgx_server.providers.base import Limits, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.gate import Gates, OpenGates
 from bridgx_server.scaling import choice, outcome, placing, tasks
@@ -85,7 +86,11 @@ class ExpandPlan:
 
 @dataclass(frozen=True)
 class ShrinkPlan:
-    """What a shrink would do. ``victims`` is empty where they are chosen at random when the task begins."""
+    """What a shrink would do. ``victims`` is empty where they are chosen at random when the task begins.
+
+    ``prepaid`` of them are paid for in advance and not expired, as far as is known, and ``prepaid_release`` is what the
+    cloud makes of giving up such ones.
+    """
 
     refusals: Sequence[Refusal]
     chunks: Sequence[PlannedChunk]
@@ -96,6 +101,8 @@ class ShrinkPlan:
     protected: int
     tasks_before: int
     seconds: float
+    prepaid: int
+    prepaid_release: str
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,8 @@ class Planner:
         ips: Sequence[str],
         termination_policy: str,
         instance_ids: Sequence[str] = (),
+        *,
+        release_prepaid: bool = False,
     ) -> ShrinkPlan:
         """What a shrink would do now; the parameters are those of :func:`tasks.submit_shrink`.
 
@@ -170,15 +179,23 @@ class Planner:
             policy = "" if names else termination_policy or cluster.termination_policy
             refusals = _refusals(lambda: self._check_shrink(cluster, count, ips, instance_ids), "count")
             free = [machine for machine in running if not machine.protected]
+            now = self.store.now()
             chosen: Sequence[Tended] = ()
-            if not refusals and policy != RANDOM:
+            if not refusals:
                 chosen = (
                     choice.named(self.store, cluster, ips, instance_ids)
                     if names
-                    else choice.victims(free, count, policy, self.random)
+                    else choice.victims(free, count, policy, self.random, now, release_prepaid=release_prepaid)
                 )
+        # Which ones a choice at random takes is not known before, and with giving up not even how many of a kind.
+        paid = [machine for machine in chosen if machine.paid_ahead(now)]
+        if policy == RANDOM:
+            chosen = ()
         number = 0 if refusals else names or count
         limits = self.clouds.provider(cluster.account_id).limits
+        if paid and not release_prepaid:
+            about = "ips" if ips else "instance_ids" if instance_ids else "count"
+            refusals.append(_not_releasable(paid, number, cluster.provider, limits, about))
         sizes = tasks.sizes_of(number, tasks.NAMED_BATCH if names else limits.delete_batch)
         calls = [part for size in sizes for part in tasks.sizes_of(size, limits.delete_batch)]
         return ShrinkPlan(
@@ -191,6 +208,8 @@ class Planner:
             protected=len(running) - len(free),
             tasks_before=before,
             seconds=self._seconds(cluster.provider, cluster.account_key, limits.delete_api, calls),
+            prepaid=len(paid),
+            prepaid_release=limits.prepaid_release if paid else "",
         )
 
     def _seconds(self, provider: str, account_key: str, api: str, sizes: Sequence[int]) -> float:
@@ -236,6 +255,18 @@ def _refusals(check: Callable[[], object], about: str) -> list[Refusal]:
     except BridgXError as error:
         return [Refusal(error.reason, about, error.message)]
     return []
+
+
+def _not_releasable(paid: Sequence[Tended], of: int, provider: str, limits: Limits, about: str) -> Refusal:
+    """That a cloud does not delete what is paid for, and what it would make of giving it up."""
+    ends = [machine.expires_at for machine in paid if machine.expires_at]
+    until = f", the first until {datetime.fromtimestamp(min(ends) / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if ends else ""
+    way = f" With release_prepaid: {limits.prepaid_release}" if limits.prepaid_release else ""
+    return Refusal(
+        outcome.REASONS[ErrorClass.NOT_RELEASABLE],
+        about,
+        f"{len(paid)} of {of} machines are paid for in advance{until}: {provider} would not delete them before.{way}",
+    )
 
 
 def _of_stock(placements: Sequence[PlannedPlacement], settings: EngineSettings) -> list[Refusal]:

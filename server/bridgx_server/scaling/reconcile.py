@@ -184,6 +184,7 @@ def explain(
         chunk_id=chunk.id,
         instance_type=machine.instance_type or chunk.instance_type,
         image_id=template.image_id,
+        charge_type=template.charge.charge_type,
     )
     return Stranger(machine, origin, unwanted="the task was canceled" if task.cancel == "delete" else "")
 
@@ -298,7 +299,8 @@ def _look_into(difference: Difference, now: int) -> None:
             change = {"status": instances.RUNNING, "reason": ""}
         else:
             # It came after its task had given it up, and had another in its place: asked for is asked for.
-            change = {"status": instances.DELETING, "reason": "it was shown too late", "deleting_at": now}
+            late = "it was shown too late"
+            change = {"status": instances.DELETING, "reason": late, "deleting_at": now, "unwanted": True}
         instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, absent_at=0, **change)
     # Read now that the rows are locked: a shrink that has asked does not come back to one that was lost, while one that
     # has still to ask waits for the lock, and takes what runs then.

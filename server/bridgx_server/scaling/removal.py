@@ -22,6 +22,9 @@ from bridgx_server.store.instances import Tended
 from bridgx_server.store.orphans import Orphan, OrphanFilter
 from bridgx_server.store.scope import Scope
 
+# The cloud has just shown it: that it does not know it a moment later proves nothing.
+UNKNOWN = "the cloud showed it, and did not know it when it was asked to delete it; ask again when it has been compared"
+
 log = structlog.get_logger("bridgx.removal")
 
 
@@ -47,8 +50,12 @@ class Removal:
     detail: str = ""
 
 
-def delete_orphans(engine: Engine, scope: Scope, which: OrphanFilter, caller: str) -> list[Removal]:
+def delete_orphans(
+    engine: Engine, scope: Scope, which: OrphanFilter, caller: str, *, release_prepaid: bool = False
+) -> list[Removal]:
     """Deletes the orphans of the scope that the filter names by id, and tells of each, in the order of their naming.
+
+    With ``release_prepaid`` those that are paid for in advance are given up in the cloud's way.
 
     Raises:
         InvalidField: an id is that of two orphans, and the filter does not say of which account and region.
@@ -66,11 +73,14 @@ def delete_orphans(engine: Engine, scope: Scope, which: OrphanFilter, caller: st
     }
     for place in sorted({(orphan.account_id, orphan.region_id) for orphan in reported.values()}):
         there = [orphan for orphan in reported.values() if (orphan.account_id, orphan.region_id) == place]
-        fates.update((removal.instance_id, removal) for removal in _delete_in(engine, *place, there, caller))
+        removals = _delete_in(engine, *place, there, caller, release=release_prepaid)
+        fates.update((removal.instance_id, removal) for removal in removals)
     return [fates[instance_id] for instance_id in which.instance_ids]
 
 
-def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[Orphan], caller: str) -> list[Removal]:
+def _delete_in(
+    engine: Engine, account_id: int, region_id: str, named: Sequence[Orphan], caller: str, *, release: bool
+) -> list[Removal]:
     try:
         provider = engine.clouds.provider(account_id)
         sorted_out, condemned, leftover = _look(engine, provider, account_id, region_id, named)
@@ -83,7 +93,7 @@ def _delete_in(engine: Engine, account_id: int, region_id: str, named: Sequence[
     size = provider.limits.delete_batch
     for start in range(0, len(condemned), size):
         batch = condemned[start : start + size]
-        done += _delete(engine, provider, account_id, region_id, batch, leftover, caller)
+        done += _delete(engine, provider, account_id, region_id, batch, leftover, caller, release=release)
     watches.ensure(engine.store, account_id, region_id, engine.now())
     watches.ask(engine.store, [(account_id, region_id)])
     return done
@@ -144,23 +154,33 @@ def _delete(
     batch: Sequence[Orphan],
     leftover: Mapping[str, Tended],
     caller: str,
+    *,
+    release: bool,
 ) -> list[Removal]:
     ids = [orphan.id for orphan in batch]
     of_inventory = [leftover[orphan.instance_id] for orphan in batch if orphan.instance_id in leftover]
-    orphans.delete_asked(engine.store, batch, of_inventory, caller)
+    orphans.delete_asked(engine.store, batch, of_inventory, caller, release_prepaid=release)
     try:
-        provider.delete_machines(region_id, [orphan.instance_id for orphan in batch])
+        answer = provider.delete_machines(region_id, [orphan.instance_id for orphan in batch], release_prepaid=release)
     except ProviderError as error:
         orphans.delete_refused(engine.store, ids, error.told)
         return [_removal(orphan, Fate.FAILED, error.told) for orphan in batch]
+    told = {key: error.told for key, error in answer.refused.items()} | dict.fromkeys(answer.unknown, UNKNOWN)
+    for failure in set(told.values()):
+        which = [orphan.id for orphan in batch if told.get(orphan.instance_id) == failure]
+        orphans.delete_refused(engine.store, which, failure)
     log.warning(
         "orphans deleted",
         account_id=account_id,
         region_id=region_id,
         caller=caller,
-        instance_ids=[orphan.instance_id for orphan in batch],
+        instance_ids=[orphan.instance_id for orphan in batch if orphan.instance_id not in told],
+        kept=sorted(told),
     )
-    return [_removal(orphan, Fate.DELETING, "") for orphan in batch]
+    return [
+        _removal(orphan, Fate.FAILED if orphan.instance_id in told else Fate.DELETING, told.get(orphan.instance_id, ""))
+        for orphan in batch
+    ]
 
 
 def _removal(orphan: Orphan, fate: Fate, detail: str) -> Removal:

@@ -343,4 +343,5 @@ def _origin(template: Template, chunk: Chunk) -> instances.Origin:
         chunk_id=chunk.id,
         instance_type=chunk.instance_type,
         image_id=template.image_id,
+        charge_type=template.charge.charge_type,
     )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from bridgx_server.errors import Conflict, InvalidField, NotFound, QuotaExceeded
 from bridgx_server.scaling import choice
-from bridgx_server.store import audit, chunks, clusters, instances, tasks
+from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks
 from bridgx_server.store.audit import Resource
 from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
-from bridgx_server.store.models import ClusterRow, InstanceRow
+from bridgx_server.store.models import ClusterRow
 from bridgx_server.store.scope import Scope
 from bridgx_server.store.tasks import Task
 
@@ -97,6 +97,7 @@ class TaskView:
     provider: str
     termination_policy: str
     created_machines: str
+    release_prepaid: bool
     progress: Progress
     chunks: tuple[ChunkView, ...]
 
@@ -147,12 +148,13 @@ def submit_shrink(
     caller: str,
     termination_policy: str = "",
     instance_ids: Sequence[str] = (),
+    release_prepaid: bool = False,
 ) -> int:
     """Queues a shrink by ``count``, or of exactly the machines with the addresses ``ips`` or the ids ``instance_ids``, and
     returns the task's id.
 
     Machines that are named are set aside at once, so that no other shrink takes them. ``termination_policy`` is random,
-    oldest or newest; empty: as the cluster says.
+    oldest or newest; empty: as the cluster says. With ``release_prepaid`` those paid for in advance are given up.
 
     Raises:
         NotFound: no such cluster.
@@ -174,15 +176,26 @@ def submit_shrink(
             choice.check_count(store, cluster, count)
             policy = termination_policy or cluster.termination_policy
         asked = len(named) or count
-        task_id = _queue(store, cluster, task_name, tasks.SHRINK, asked, caller, now, policy)
+        task_id = _queue(
+            store, cluster, task_name, tasks.SHRINK, asked, caller, now, policy, release_prepaid=release_prepaid
+        )
         _set_aside(store, cluster, task_id, named, now)
         return task_id
 
 
-def cancel(store: Store, scope: Scope, task_id: int, created_machines: str, *, at_once: bool = True) -> str:
+def cancel(
+    store: Store,
+    scope: Scope,
+    task_id: int,
+    created_machines: str,
+    *,
+    release_prepaid: bool = False,
+    at_once: bool = True,
+) -> str:
     """Asks for a task's end and returns its status: CANCELED if it had not begun, else RUNNING.
 
-    ``created_machines`` is ``keep`` or ``delete``; empty means keep. One that had not begun ends at once, also where it waits
+    ``created_machines`` is ``keep`` or ``delete``; empty means keep. With ``release_prepaid`` those that are to be deleted
+    and are paid for in advance are given up. One that had not begun ends at once, also where it waits
     for others of its cluster. Without ``at_once`` it is left to a worker, which writes down the chunks that it would have
     asked for: by them machines are known that a task has got of which a restored database says that it had not begun.
 
@@ -201,7 +214,7 @@ def cancel(store: Store, scope: Scope, task_id: int, created_machines: str, *, a
                 choice.spare(store, chunk, CANCELED, now)
             audit.changed(store, resource)
             return "CANCELED"
-        if not tasks.request_cancel(task_id, kept, now):
+        if not tasks.request_cancel(task_id, kept, now, release_prepaid=release_prepaid):
             if task.status == "CANCELED":
                 return task.status
             raise Conflict(f"task {task_id} has ended with {task.status}")
@@ -257,6 +270,7 @@ def _view(task: Task, ledger: Sequence[Chunk], counts: dict[int, ChunkCounts], n
         provider=task.provider,
         termination_policy=task.termination_policy,
         created_machines=task.cancel,
+        release_prepaid=task.release_prepaid,
         progress=_progress(expands, pending, done, max(failed, 0), views),
         chunks=views,
     )
@@ -312,10 +326,26 @@ def _chunk_view(chunk: Chunk, count: ChunkCounts, expands: bool) -> ChunkView:
 
 
 def _queue(
-    store: Store, cluster: ClusterRow, name: str, action: str, count: int, caller: str, now: int, policy: str = ""
+    store: Store,
+    cluster: ClusterRow,
+    name: str,
+    action: str,
+    count: int,
+    caller: str,
+    now: int,
+    policy: str = "",
+    *,
+    release_prepaid: bool = False,
 ) -> int:
     task = tasks.add(
-        name=name, action=action, cluster=cluster, asked=count, caller=caller, now=now, termination_policy=policy
+        name=name,
+        action=action,
+        cluster=cluster,
+        asked=count,
+        caller=caller,
+        now=now,
+        termination_policy=policy,
+        release_prepaid=release_prepaid,
     )
     audit.changed(store, clusters.resource_of(cluster), detail={"task_id": str(task.id)})
     return task.id
@@ -326,14 +356,5 @@ def _set_aside(store: Store, cluster: ClusterRow, task_id: int, named: Sequence[
     place = Placement(0, cluster.zone_id, cluster.subnet_id, cluster.instance_type)
     ids = chunks.plan(store, task_id, tasks.SHRINK, [len(part) for part in parts], place, now)
     for chunk_id, part in zip(ids, parts, strict=True):
-        taken = (
-            InstanceRow.update(delete_chunk_id=chunk_id)
-            .where(
-                InstanceRow.id.in_([machine.id for machine in part])
-                & (InstanceRow.status == instances.RUNNING)
-                & InstanceRow.delete_chunk_id.is_null()
-            )
-            .execute()
-        )
-        if taken != len(part):
+        if deletions.choose([machine.id for machine in part], chunk_id) != len(part):
             raise Conflict(f"machines of cluster {cluster.name} changed meanwhile; try again")

@@ -5,20 +5,20 @@ That a machine is gone is believed only from good, complete answers, several in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
 import structlog
 
-from bridgx_server.providers.base import Machine, MachineState, Provider
+from bridgx_server.providers.base import DeletedMachines, Machine, MachineState, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints
+from bridgx_server.scaling import faultpoints, outcome, refusals
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.moments import milliseconds
 from bridgx_server.scaling.parallel import in_parallel
-from bridgx_server.store import comparisons, instances, leases, tasks, watches
+from bridgx_server.store import comparisons, deletions, instances, leases, tasks, watches
 from bridgx_server.store.comparisons import Found
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.leases import Lease
@@ -33,9 +33,10 @@ ABOUT_MACHINES = (
     ErrorClass.INVALID_PARAMETER,
     ErrorClass.CONFLICT,
     ErrorClass.NOT_FOUND,
+    ErrorClass.NOT_RELEASABLE,
     ErrorClass.UNKNOWN,
 )
-RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect, or was refused, is asked for again
+RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect is asked for again
 MOST_REFUSALS = 20  # of deletions in one round
 UNWATCHED = 60.0  # seconds that a machine's start may be off without the cloud being asked when it was created
 
@@ -69,7 +70,7 @@ def tend(engine: Engine, watch: Watch, lease: Lease) -> ProviderError | None:
     engine.reach(faultpoints.TEND_DESCRIBED)
     _record(engine, watch, lease, [machine for machine in due if machine.id in known.seen], known.seen)
     engine.reach(faultpoints.TEND_RECORDED)
-    unsent = [machine for machine in _to_delete(engine, watch, due) if _delete_is_due(engine, machine)]
+    unsent = _to_delete(engine, watch, due, known.seen)
     # A round sets only a few apart that may not be deleted: in no order, so that the same ones never stand before others.
     engine.random.shuffle(unsent)
     failure = _delete(engine, provider, watch, lease, unsent)
@@ -115,17 +116,29 @@ def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -
         found["ip_inner"] = state.private_ip
     if state.public_ip:
         found["ip_outer"] = state.public_ip
+    if state.charge_type:
+        found["charge_type"] = state.charge_type
+        found["expires_at"] = milliseconds(state.expires_at)
     if state.state is MachineState.DELETED:
         return {**found, **_deleted(engine, machine, state, now)}
-    if machine.status == instances.DELETING:
-        if state.state is MachineState.RUNNING and not machine.running_at:
-            # It came up on its way out: its seconds count, though its task does not count it as one that came to run.
-            found["running_at"] = max(_started_at(engine, machine, state, now), machine.deleting_at + 1)
-        return {**found, "tend_at": _next_look(engine, machine.deleting_at, now)}
+    if machine.status == instances.DELETING or _is_kept(machine):
+        return {**found, **_on_its_way_out(engine, machine, state, now)}
     if machine.status == instances.RUNNING:
         settled = bool(machine.ip_inner or state.private_ip)
         return {**found, "tend_at": None if settled else _next_look(engine, machine.running_at, now)}
     return {**found, **_booting(engine, machine, state, now)}
+
+
+def _on_its_way_out(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[str, object]:
+    found: dict[str, object] = {"tend_at": _next_look(engine, machine.deleting_at, now)}
+    if state.state is MachineState.RUNNING and not machine.running_at:
+        # It came up on its way out: its seconds count, though its task does not count it as one that came to run.
+        found["running_at"] = max(_started_at(engine, machine, state, now), machine.deleting_at + 1)
+        if machine.status == instances.PENDING:
+            found["status"] = instances.RUNNING
+    if machine.status != instances.DELETING and state.state is not MachineState.DELETING:
+        found["tend_at"] = _next_look_at_kept(engine, machine, now, runs=state.state is MachineState.RUNNING)
+    return found
 
 
 def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[str, object]:
@@ -142,7 +155,7 @@ def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
     elif now - machine.created_at > engine.settings.boot_timeout * 1000:
         why = f"it did not run within {engine.settings.boot_timeout:g} s"
     if why:
-        return {"status": instances.DELETING, "reason": why, "deleting_at": now, "tend_at": now}
+        return {"status": instances.DELETING, "reason": why, "deleting_at": now, "tend_at": now, "unwanted": True}
     return {"tend_at": _next_look(engine, machine.created_at, now)}
 
 
@@ -192,8 +205,8 @@ def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
 
 
 def _gone(machine: Tended, at: int, reason: str) -> dict[str, object]:
-    if machine.status == instances.DELETING:
-        return {"status": instances.DELETED, "gone_at": at, "tend_at": None}
+    if machine.status == instances.DELETING or _is_kept(machine):
+        return {"status": instances.DELETED, "gone_at": at, "tend_at": None, **deletions.NOT_REFUSED}
     return {"status": instances.LOST, "gone_at": at, "tend_at": None, "reason": reason}
 
 
@@ -202,67 +215,124 @@ def _next_look(engine: Engine, since: int, now: int) -> int:
     return now + int(1000 * seconds)
 
 
-def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended]) -> list[Tended]:
-    """Those to be deleted now. A shrink that has marked one since the cloud was asked about it may still give it back."""
+def _next_look_at_kept(engine: Engine, machine: Tended, now: int, *, runs: bool) -> int:
+    """When to look at a machine that the cloud does not delete: soon where it may still come to run, for that counts."""
+    young = now - machine.created_at <= engine.settings.boot_timeout * 1000
+    if young and not runs and not machine.running_at:
+        return _next_look(engine, machine.created_at, now)
+    return refusals.ask_again_at(machine.deletion_refused, now)
+
+
+def _to_delete(engine: Engine, watch: Watch, due: Sequence[Tended], seen: Mapping[int, Machine | None]) -> list[Tended]:
+    """Those that the cloud is to be asked to delete now.
+
+    A shrink that has marked one since the cloud was asked about it may still give it back.
+    """
+    before = {machine.id: machine for machine in due}
     now_known = instances.known_in(
         engine.store, watch.account_id, watch.region_id, [machine.instance_id for machine in due]
     )
     return [
         machine
         for machine in now_known.values()
-        if machine.status == instances.DELETING and machine.tend_at is not None
+        if _is_to_go(machine, engine.now())
+        and (not machine.delete_sent_at or engine.now() - machine.delete_sent_at > RESEND_DELETE * 1000)
+        # What the cloud does not show it is asked to delete once, and again when it is shown.
+        and (machine.id not in seen or seen[machine.id] is not None or not before[machine.id].absences)
     ]
 
 
-def _delete_is_due(engine: Engine, machine: Tended) -> bool:
-    if not machine.delete_sent_at:
+def _is_to_go(machine: Tended, now: int) -> bool:
+    if machine.tend_at is None:
+        return False
+    if machine.status == instances.DELETING:
         return True
-    return engine.now() - machine.delete_sent_at > RESEND_DELETE * 1000
+    if not _is_kept(machine) or (machine.protected and machine.status == instances.RUNNING):
+        return False
+    conflict = machine.deletion_refused == outcome.REASONS[ErrorClass.CONFLICT]
+    return conflict or now >= refusals.ask_again_at(machine.deletion_refused, machine.deletion_refused_at)
+
+
+def _is_kept(machine: Tended) -> bool:
+    """Whether nobody wants it, and the cloud has not deleted it."""
+    return machine.unwanted and machine.status in instances.IN_USE and machine.delete_chunk_id is None
 
 
 def _delete(
     engine: Engine, provider: Provider, watch: Watch, lease: Lease, machines: Sequence[Tended]
 ) -> ProviderError | None:
     size = provider.limits.delete_batch
-    batches = [machines[start : start + size] for start in range(0, len(machines), size)]
+    batches: list[Sequence[Tended]] = []
+    for released in (False, True):
+        alike = [machine for machine in machines if machine.release_prepaid is released]
+        batches += [alike[start : start + size] for start in range(0, len(alike), size)]
     failure: ProviderError | None = None
-    refusals = 0
+    refused = 0
     while batches:
         batch = batches.pop(0)
         try:
             with engine.calling(lease):
-                provider.delete_machines(watch.region_id, [machine.instance_id for machine in batch])
+                answer = provider.delete_machines(
+                    watch.region_id,
+                    [machine.instance_id for machine in batch],
+                    release_prepaid=batch[0].release_prepaid,
+                )
         except ProviderError as error:
             log.warning("deletion refused", machines=len(batch), error_class=error.kind.value, code=error.vendor_code)
-            failure, refusals = error, refusals + 1
-            if error.kind not in ABOUT_MACHINES or refusals > MOST_REFUSALS:
+            failure, refused = error, refused + 1
+            if error.kind not in ABOUT_MACHINES or refused > MOST_REFUSALS:
                 return error
             if len(batch) > 1:
-                # One that may not be deleted keeps no other alive.
+                # An adapter tells of each machine; should one keep others alive all the same, it is set apart.
                 half = len(batch) // 2
                 batches[:0] = [batch[:half], batch[half:]]
             else:
-                _ask_again_late(engine, lease, batch[0], error.kind)
+                _record_answer(engine, lease, batch, DeletedMachines({batch[0].instance_id: error}))
             continue
         engine.reach(faultpoints.TEND_DELETED)
-        with engine.store.transaction():
-            leases.hold(engine.store, lease)
-            now = engine.now()
-            ids = [machine.id for machine in batch]
-            instances.change_many(ids, if_status=instances.DELETING, delete_sent_at=now)
+        _record_answer(engine, lease, batch, answer)
         engine.reach(faultpoints.TEND_DELETE_RECORDED)
     return failure
 
 
-def _ask_again_late(engine: Engine, lease: Lease, machine: Tended, kind: ErrorClass) -> None:
+def _record_answer(engine: Engine, lease: Lease, batch: Sequence[Tended], answer: DeletedMachines) -> None:
+    """Writes what the cloud said of each machine that it was asked to delete."""
     with engine.store.transaction():
+        unwanted = [machine for machine in batch if machine.unwanted or machine.instance_id in answer.refused]
+        tasks.wake(instances.tasks_waiting_for(engine.store, unwanted), engine.now())
         leases.hold(engine.store, lease)
         now = engine.now()
-        later = now + int(RESEND_DELETE * 1000)
-        if kind is ErrorClass.CONFLICT:
-            # It is changing its state, which passes, or never does: asked again soon at first, and less and less often.
-            later = min(_next_look(engine, machine.deleting_at, now), later)
-        instances.change(machine.id, if_status=instances.DELETING, tend_at=later)
+        agreed = [row for row in batch if row.instance_id not in {*answer.refused, *answer.unknown}]
+        going: dict[str, object] = {"delete_sent_at": now, **deletions.NOT_REFUSED}
+        instances.change_many([row.id for row in agreed], if_status=instances.DELETING, **going)
+        for status in instances.IN_USE:
+            ids = [row.id for row in agreed if row.status == status]
+            soon = now + int(engine.settings.poll * 1000)
+            instances.change_many(ids, if_status=status, status=instances.DELETING, tend_at=soon, **going)
+        kept = [row for row in batch if row.instance_id in answer.refused]
+        chosen = deletions.with_open_shrink([row.id for row in kept])
+        for row in kept:
+            _keep(engine, row, answer.refused[row.instance_id], now, chosen=row.id in chosen)
+
+
+def _keep(engine: Engine, machine: Tended, error: ProviderError, now: int, *, chosen: bool) -> None:
+    """One that the cloud does not delete, or not now. What an open shrink has chosen, its task gives back."""
+    refusal = refusals.refusal_of(error)
+    again_at = refusals.ask_again_at(refusal.reason, now)
+    said = deletions.refused(refusal, now)
+    if error.kind in refusals.FOR_GOOD and machine.status == instances.DELETING and not chosen:
+        if not machine.unwanted:
+            deletions.give_back([machine], now, refusals={machine.id: refusal})
+            return
+        status = instances.RUNNING if machine.running_at else instances.PENDING
+        look_at = _next_look_at_kept(engine, replace(machine, deletion_refused=refusal.reason), now, runs=False)
+        back = {"status": status, "delete_sent_at": 0, "tend_at": look_at}
+        instances.change(machine.id, if_status=instances.DELETING, **back, **said)
+        return
+    if error.kind is ErrorClass.CONFLICT:
+        # It is changing its state, which passes, or never does: asked again soon at first, and less and less often.
+        again_at = min(_next_look(engine, machine.deleting_at, now), again_at)
+    instances.change(machine.id, if_status=machine.status, delete_sent_at=0, tend_at=again_at, **said)
 
 
 def run(engine: Engine, watch: Watch, lease: Lease) -> None:

@@ -65,6 +65,10 @@ class InstanceService(pb.InstanceServiceServicer):
                 status=machine.status.capitalize(),
                 task_id=str(machine.task_id),
                 protected=machine.protected,
+                deletion_refusal=machine.deletion_refusal,
+                deletion_refused_at=moment(machine.deletion_refused_at),
+                charge_type=machine.charge_type,
+                expire_at=moment(machine.expires_at),
             )
         )
 
@@ -104,4 +108,8 @@ def _line(machine: MachineLine) -> pb.Instance:
         cluster_name=machine.cluster_name,
         instance_type=machine.instance_type,
         protected=machine.protected,
+        deletion_refusal=machine.deletion_refusal,
+        deletion_refused_at=moment(machine.deletion_refused_at),
+        charge_type=machine.charge_type,
+        expire_at=moment(machine.expires_at),
     )

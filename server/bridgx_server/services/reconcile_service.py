@@ -57,7 +57,9 @@ class ReconcileService(pb.ReconcileServiceServicer):
         self, request: pb.DeleteOrphansRequest, context: grpc.ServicerContext
     ) -> pb.DeleteOrphansResponse:
         which = OrphanFilter(request.provider, request.account, request.region_id, tuple(request.instance_ids))
-        removals = removal.delete_orphans(self._engine, current_scope(), which, current_caller())
+        removals = removal.delete_orphans(
+            self._engine, current_scope(), which, current_caller(), release_prepaid=request.release_prepaid
+        )
         self._wake_worker()
         return pb.DeleteOrphansResponse(
             results=[

@@ -59,6 +59,7 @@ def detail(task: TaskView) -> pb.TaskDetail:
         progress=_progress(task.progress),
         termination_policy=task.termination_policy,
         created_machines=task.created_machines,
+        release_prepaid=task.release_prepaid,
     )
 
 
@@ -121,6 +122,8 @@ def shrink_plan(plan: ShrinkPlan) -> pb.PlanShrinkResponse:
         protected_machines=plan.protected,
         tasks_before=plan.tasks_before,
         seconds=plan.seconds,
+        prepaid_machines=plan.prepaid,
+        prepaid_release=plan.prepaid_release,
     )
 
 
@@ -174,4 +177,6 @@ def _victim(machine: Tended) -> pb.PlannedVictim:
         ip_outer=machine.ip_outer,
         zone_id=machine.zone_id,
         create_at=moment(machine.created_at),
+        charge_type=machine.charge_type,
+        expire_at=moment(machine.expires_at),
     )

@@ -91,6 +91,7 @@ class TaskService(pb.TaskServiceServicer):
                     caller=attempt.caller,
                     termination_policy=request.termination_policy,
                     instance_ids=list(request.instance_ids),
+                    release_prepaid=request.release_prepaid,
                 )
                 attempt.answered(str(task_id))
             return str(task_id)
@@ -109,6 +110,7 @@ class TaskService(pb.TaskServiceServicer):
                 list(request.ips),
                 request.termination_policy,
                 list(request.instance_ids),
+                release_prepaid=request.release_prepaid,
             )
         )
 
@@ -123,7 +125,13 @@ class TaskService(pb.TaskServiceServicer):
         return pb.GetTaskResponse(task=messages.detail(task))
 
     def CancelTask(self, request: pb.CancelTaskRequest, context: grpc.ServicerContext) -> pb.CancelTaskResponse:
-        status = tasks.cancel(self._store, current_scope(), _number(request.task_id), request.created_machines)
+        status = tasks.cancel(
+            self._store,
+            current_scope(),
+            _number(request.task_id),
+            request.created_machines,
+            release_prepaid=request.release_prepaid,
+        )
         self._wake_worker()
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 

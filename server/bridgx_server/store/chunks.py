@@ -202,18 +202,25 @@ def counts_of_task(store: Store, task_id: int, action: str) -> dict[int, ChunkCo
     first = fn.MIN(Case(None, [(came_up, InstanceRow.running_at)], None))
     query = (
         InstanceRow.select(
-            column, InstanceRow.status, fn.COUNT(InstanceRow.id), ran, first, fn.MAX(InstanceRow.running_at)
+            column,
+            InstanceRow.status,
+            fn.COUNT(InstanceRow.id),
+            ran,
+            first,
+            fn.MAX(InstanceRow.running_at),
+            # One that was given up, and that the cloud did not delete, comes to nothing more.
+            fn.SUM(Case(None, [((InstanceRow.status == "pending") & ~InstanceRow.unwanted, 1)], 0)),
         )
         .where(column.in_(chunk_ids))
         .group_by(column, InstanceRow.status)
     )
     totals: dict[int, dict[str, int]] = {}
     with store.connection():
-        for chunk_id, status, number, running, first_at, last_at in query.tuples():
+        for chunk_id, status, number, running, first_at, last_at, pending in query.tuples():
             into = totals.setdefault(int(chunk_id), dict.fromkeys(ChunkCounts.__dataclass_fields__, 0))
             into["accepted"] += number
             into["ran"] += int(running)
-            into["pending"] += number if status == "pending" else 0
+            into["pending"] += int(pending)
             into["deleted"] += number if status in ("deleted", "lost") else 0
             into["first_running_at"] = min(filter(None, (into["first_running_at"], int(first_at or 0))), default=0)
             into["last_running_at"] = max(into["last_running_at"], int(last_at))

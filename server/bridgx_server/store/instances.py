@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from peewee import fn
 
@@ -34,6 +35,7 @@ class Origin:
     chunk_id: int
     instance_type: str
     image_id: str
+    charge_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,17 @@ class Tended:
     absent_at: int
     zone_id: str
     protected: bool
+    unwanted: bool
+    release_prepaid: bool
+    deletion_refused: str
+    deletion_refusal: str
+    deletion_refused_at: int
+    charge_type: str
+    expires_at: int
+
+    def paid_ahead(self, now: int) -> bool:
+        """Whether it is paid for in advance and, as far as is known, has not expired at ``now`` (ms)."""
+        return self.charge_type == "PrePaid" and not 0 < self.expires_at <= now
 
 
 def some_running(store: Store, account_id: int, limit: int = 50) -> Mapping[str, list[str]]:
@@ -116,7 +129,7 @@ def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int,
     if running_at:
         changes |= {"status": RUNNING, "running_at": running_at}
     if unwanted:
-        changes |= {"status": DELETING, "reason": unwanted, "deleting_at": now}
+        changes |= {"status": DELETING, "reason": unwanted, "deleting_at": now, "unwanted": True}
     InstanceRow.update(**changes).where(
         (InstanceRow.account_id == origin.account_id) & (InstanceRow.instance_id == instance_id)
     ).execute()
@@ -126,7 +139,7 @@ def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int,
 def due(store: Store, account_id: int, region_id: str, now: int, limit: int) -> list[Tended]:
     """The machines of an account in a region that the cloud is to be asked about, longest due first."""
     query = (
-        InstanceRow.select(*_columns())
+        InstanceRow.select(*columns())
         .where(
             (InstanceRow.account_id == account_id) & (InstanceRow.region_id == region_id) & (InstanceRow.tend_at <= now)
         )
@@ -142,7 +155,7 @@ def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequen
     found: dict[str, Tended] = {}
     with store.connection():
         for start in range(0, len(instance_ids), 500):
-            query = InstanceRow.select(*_columns()).where(
+            query = InstanceRow.select(*columns()).where(
                 (InstanceRow.account_id == account_id)
                 & InstanceRow.instance_id.in_(list(instance_ids[start : start + 500]))
             )
@@ -152,7 +165,7 @@ def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequen
 
 def settled_running(store: Store, account_id: int, region_id: str, created_before: int) -> list[Tended]:
     """The running machines that nobody is asking about now."""
-    query = InstanceRow.select(*_columns()).where(
+    query = InstanceRow.select(*columns()).where(
         (InstanceRow.account_id == account_id)
         & (InstanceRow.region_id == region_id)
         & (InstanceRow.status == RUNNING)
@@ -196,6 +209,11 @@ def change_many(row_ids: Sequence[int], *, if_status: str, **changes: object) ->
     return total
 
 
+def may_be_chosen() -> Any:
+    """Machines that a shrink may choose: they run, or never came to run and could not be deleted then."""
+    return (InstanceRow.status == RUNNING) | ((InstanceRow.status == PENDING) & InstanceRow.unwanted)
+
+
 def in_use(store: Store, cluster_id: int) -> int:
     """Machines of a cluster that are pending, running or being deleted."""
     with store.connection():
@@ -207,13 +225,15 @@ def in_use(store: Store, cluster_id: int) -> int:
 
 
 def unchosen(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
-    """The running machines of a cluster that no shrink has chosen yet, protected ones included, oldest first."""
-    statuses = [RUNNING, PENDING] if with_pending else [RUNNING]
+    """The running machines of a cluster that no shrink has chosen yet, protected ones included, oldest first.
+
+    Those too that never came to run, and that the cloud did not delete then.
+    """
     query = (
-        InstanceRow.select(*_columns())
+        InstanceRow.select(*columns())
         .where(
             (InstanceRow.cluster_id == cluster_id)
-            & InstanceRow.status.in_(statuses)
+            & (InstanceRow.status.in_(IN_USE) if with_pending else may_be_chosen())
             & InstanceRow.delete_chunk_id.is_null()
         )
         .order_by(InstanceRow.created_at, InstanceRow.id)
@@ -236,7 +256,7 @@ def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> l
 
 def living(store: Store, cluster_id: int) -> list[Tended]:
     """The pending and running machines of a cluster, oldest first."""
-    query = InstanceRow.select(*_columns()).where(
+    query = InstanceRow.select(*columns()).where(
         (InstanceRow.cluster_id == cluster_id) & InstanceRow.status.in_(IN_USE)
     )
     with store.connection():
@@ -247,6 +267,10 @@ def protect(row_ids: Sequence[int], protected: bool) -> None:
     """Says whether shrinks leave machines alone, inside the caller's transaction, which locks their cluster."""
     for start in range(0, len(row_ids), 500):
         InstanceRow.update(protected=protected).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
+        if protected:  # who protects one that runs wants it
+            InstanceRow.update(unwanted=False).where(
+                InstanceRow.id.in_(list(row_ids[start : start + 500])) & (InstanceRow.status == RUNNING)
+            ).execute()
 
 
 def choose_no_more(row_ids: Sequence[int]) -> None:
@@ -280,14 +304,14 @@ def asked_to_delete(row_ids: Sequence[int]) -> list[int]:
 def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
     """The machines that a chunk of a shrink is to delete."""
     with store.connection():
-        query = InstanceRow.select(*_columns()).where(InstanceRow.delete_chunk_id == chunk_id)
+        query = InstanceRow.select(*columns()).where(InstanceRow.delete_chunk_id == chunk_id)
         return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
 
 
 def of_task(store: Store, task_id: int) -> list[Tended]:
     """The machines that an expand has brought."""
     with store.connection():
-        query = InstanceRow.select(*_columns()).where(InstanceRow.task_id == task_id)
+        query = InstanceRow.select(*columns()).where(InstanceRow.task_id == task_id)
         return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
 
 
@@ -302,5 +326,6 @@ def tasks_waiting_for(store: Store, machines: Sequence[Tended]) -> set[int]:
     return waiting
 
 
-def _columns() -> list[object]:
+def columns() -> list[object]:
+    """What a :class:`Tended` is made of."""
     return [getattr(InstanceRow, name) for name in Tended.__dataclass_fields__]

@@ -51,6 +51,10 @@ class MachineLine:
     gone_at: int
     chunk_id: int
     protected: bool
+    deletion_refusal: str
+    deletion_refused_at: int
+    charge_type: str
+    expires_at: int
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ class TaskRow(_Table):
     ``queue_at`` is when a worker may take it; NULL once it has ended, so that ended tasks cost the queue nothing.
     ``fence`` rises at every claim; a writer with an older one writes nothing. ``wakes`` rises whenever something
     happened that the task waits for, so that a wake while it is held is not lost. ``termination_policy`` is how a shrink
-    by count chooses; empty otherwise.
+    by count chooses; empty otherwise. With ``release_prepaid`` machines paid for in advance are given up in the cloud's way.
     """
 
     id = AutoField()
@@ -225,6 +225,7 @@ class TaskRow(_Table):
     lease_until = BigIntegerField(default=0)
     fence = BigIntegerField(default=0)
     wakes = BigIntegerField(default=0)
+    release_prepaid = BooleanField(default=False)
 
     class Meta:
         table_name = "tasks"
@@ -288,6 +289,12 @@ class InstanceRow(_Table):
     next; NULL when its state is settled. ``created_at`` may be the cloud's own time, and ``recorded_at`` is that of the
     row, 0 for those of an older version. ``absences`` counts good answers in a row that did not hold it, the first of
     them at ``absent_at``. ``delete_chunk_id`` is set as soon as a shrink has chosen it; a ``protected`` one is never chosen.
+
+    An ``unwanted`` one is to be deleted whatever else happens: it was given up, or its task was canceled. Where the cloud
+    refuses that it is pending or running all the same, and ``deleting_at`` says since when it has been unwanted.
+    ``deletion_refusal`` is why the cloud last refused to delete it, at ``deletion_refused_at``, and ``deletion_refused`` the
+    word of ErrorReason for it; empty as soon as the cloud has agreed. ``charge_type`` is PostPaid, PrePaid or, where it is
+    not known, empty; ``expires_at`` is when what was paid in advance ends, 0 where that is not known.
     """
 
     id = BigAutoField()
@@ -318,6 +325,13 @@ class InstanceRow(_Table):
     absent_at = BigIntegerField(default=0)
     protected = BooleanField(default=False)
     recorded_at = BigIntegerField(default=0)
+    unwanted = BooleanField(default=False)
+    release_prepaid = BooleanField(default=False)
+    deletion_refused = CharField(max_length=32, default="")
+    deletion_refusal = TextField(default="")
+    deletion_refused_at = BigIntegerField(default=0)
+    charge_type = CharField(max_length=16, default="")
+    expires_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "instances"

@@ -131,10 +131,13 @@ def named(store: Store, scope: Scope, which: OrphanFilter) -> list[Orphan]:
 
 
 @made_again
-def delete_asked(store: Store, orphans: Sequence[Orphan], leftover: Sequence[Tended], caller: str) -> None:
+def delete_asked(
+    store: Store, orphans: Sequence[Orphan], leftover: Sequence[Tended], caller: str, *, release_prepaid: bool = False
+) -> None:
     """Writes down, before the cloud is asked, who has it delete them.
 
-    ``leftover`` are those among them that the inventory holds; from now on they are being deleted there too.
+    ``leftover`` are those among them that the inventory holds; from now on they are being deleted there too, and given up
+    where they are paid for in advance and ``release_prepaid`` says so.
     """
     with store.transaction():
         now = store.now()
@@ -142,8 +145,9 @@ def delete_asked(store: Store, orphans: Sequence[Orphan], leftover: Sequence[Ten
             OrphanRow.id.in_([orphan.id for orphan in orphans])
         ).execute()
         for row in leftover:
-            changes = {"status": instances.DELETING, "deleting_at": now, "tend_at": now}
-            instances.change(row.id, if_status=row.status, reason="deleted as an orphan", **changes)
+            changes = {"status": instances.DELETING, "deleting_at": now, "tend_at": now, "delete_sent_at": 0}
+            wishes = {"reason": "deleted as an orphan", "unwanted": True, "release_prepaid": release_prepaid}
+            instances.change(row.id, if_status=row.status, **changes, **wishes)
         for orphan in orphans:
             audit.changed(store, audit.of_account("machine", orphan.instance_id, orphan.account_id))
 

@@ -39,12 +39,21 @@ class Task:
     created_by: str
     started_at: int
     finished_at: int
+    release_prepaid: bool
 
 
 def add(
-    *, name: str, action: str, cluster: ClusterRow, asked: int, caller: str, now: int, termination_policy: str = ""
+    *,
+    name: str,
+    action: str,
+    cluster: ClusterRow,
+    asked: int,
+    caller: str,
+    now: int,
+    termination_policy: str = "",
+    release_prepaid: bool = False,
 ) -> Task:
-    """Puts a task into the queue, inside the caller's transaction; ``termination_policy`` belongs to a shrink by count."""
+    """Puts a task into the queue, inside the caller's transaction; the last two belong to a shrink, the first by count."""
     row = TaskRow.create(
         name=name,
         action=action,
@@ -60,6 +69,7 @@ def add(
         error_class="",
         cancel="",
         termination_policy=termination_policy,
+        release_prepaid=release_prepaid,
         created_at=now,
         created_by=caller,
         queue_at=now,
@@ -159,10 +169,11 @@ def open_tasks(store: Store) -> list[Task]:
         return [_value(row) for row in TaskRow.select().where(TaskRow.queue_at.is_null(False)).order_by(TaskRow.id)]
 
 
-def request_cancel(task_id: int, created_machines: str, now: int) -> bool:
+def request_cancel(task_id: int, created_machines: str, now: int, *, release_prepaid: bool = False) -> bool:
     """Asks whoever holds the task to end it, inside the caller's transaction; False when it has ended already."""
+    release: dict[str, object] = {"release_prepaid": True} if release_prepaid else {}
     changed = (
-        TaskRow.update(cancel=created_machines)
+        TaskRow.update(cancel=created_machines, **release)
         .where((TaskRow.id == task_id) & TaskRow.queue_at.is_null(False))
         .execute()
     )

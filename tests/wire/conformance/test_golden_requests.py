@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,16 @@ def _record_machines(world: World, provider: Provider, recorder: Recorder) -> No
     for number, machine_id in enumerate(ids, 1):
         recorder.name(machine_id, f"machine {number}")
     prepaid = world.machines(1, chunk="2", charge=Charge("PrePaid", "Month", 1))
+    paid: Sequence[str] = ()
     if _is_possible(world, prepaid):
-        recorder.run("create_machines, PrePaid", lambda: provider.create_machines(prepaid))
+        paid = recorder.run("create_machines, PrePaid", lambda: provider.create_machines(prepaid)).instance_ids
     recorder.run("describe_machines", lambda: provider.describe_machines(region, ids))
     recorder.run("find_machines", lambda: provider.find_machines(region, order.tags))
     recorder.run("delete_machines", lambda: provider.delete_machines(region, ids))
+    if paid:
+        recorder.name(paid[0], "machine 3")
+        given_up = "delete_machines, PrePaid given up"
+        recorder.run(given_up, lambda: provider.delete_machines(region, paid, release_prepaid=True))
     for row in world.control.machines(world.cloud.provider):
         world.control.call("DELETE", f"/machines/{row['machine_id']}")
 

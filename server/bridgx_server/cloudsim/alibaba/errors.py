@@ -58,6 +58,7 @@ _OTHERS = {
     Kind.NO_ADDRESSES: (403, "InvalidVSwitchId.IpNotEnough"),
     Kind.DUPLICATE: (400, "InvalidPermission.Duplicate"),
     Kind.NOT_OFFERED: (403, "InvalidResourceType.NotSupported"),
+    Kind.NO_REFUND: (400, "QuotaExceed.RufundVcpu"),  # so spelled in the reference of ModifyInstanceChargeType
 }
 
 

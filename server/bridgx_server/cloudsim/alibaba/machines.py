@@ -1,4 +1,4 @@
-"""RunInstances, DescribeInstances and DeleteInstances of ECS 2014-05-26."""
+"""RunInstances, DescribeInstances, DeleteInstances and ModifyInstanceChargeType of ECS 2014-05-26."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from bridgx_server.cloudsim.errors import Kind, SimError
 from bridgx_server.cloudsim.front import Call
 
 BATCH = 100
+CONVERTED = 20  # instances in one ModifyInstanceChargeType
+DAY = 86_400.0  # seconds
+NEVER = "2099-12-31T15:59Z"  # the ExpiredTime of a pay-as-you-go instance
 SYSTEM_DISKS = ("cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto", "cloud_essd_entry")
 STATUS = {
     "pending": "Starting",
@@ -23,6 +26,7 @@ STATUS = {
     "deleting": "Stopping",
     "deleted": "Stopped",
 }
+DAYS = {"Week": 7, "Month": 30}
 PERIODS = {"Week": (1, 2, 3, 4), "Month": (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36, 48, 60)}
 
 
@@ -86,14 +90,52 @@ def delete_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
             ids=tuple(unknown),
         )
     for machine in found:
-        if machine.charge == "PrePaid" and not parameters.get("TerminateSubscription"):
-            raise Refused(403, "InvalidOperation.DeletePrePaidInstance", "A subscription must be terminated.")
+        if machine.protected:
+            raise Refused(403, "InvalidOperation.DeletionProtection", "The instance is under deletion protection.")
+        # Only a subscription that has expired is released, and only where that was asked for.
+        if machine.unexpired(now) or (machine.prepaid(now) and not parameters.get("TerminateSubscription")):
+            message = "The operation is not permitted due to charge type of the instance."
+            raise Refused(403, "ChargeTypeViolation", message)
         if machine.state(now) in ("pending", "running") and not (
             parameters.get("Force") or parameters.get("ForceStop")
         ):
             raise Refused(403, "IncorrectInstanceStatus", "The current status of the instance does not allow it.")
     cloud.delete_machines(found)
     return {}
+
+
+def modify_instance_charge_type(call: Call, cloud: SimCloud) -> dict[str, Any]:
+    """Subscriptions become pay-as-you-go; what has become of that order is seen when billing has followed."""
+    parameters = call.parameters
+    ids = id_list(parameters, "InstanceIds", 10**6) or set()
+    if len(ids) > CONVERTED:
+        raise Refused(400, "InstancesIdQuotaExceed", "The maximum number of Instances is exceeded.")
+    if parameters.get("InstanceChargeType", "PrePaid") != "PostPaid":
+        message = "Only the conversion to PostPaid is simulated."
+        raise Refused(400, "InvalidInstanceChargeType.ValueNotSupported", message)
+    shown = {
+        machine.machine_id: machine
+        for machine in cloud.visible(call.account, call.region, call.effects, lambda share: False)
+    }
+    if not ids or not ids <= set(shown):
+        raise Refused(400, "InvalidParameter.InstanceIds", "The specified InstanceIds are invalid.")
+    now = cloud.clock()
+    machines = [shown[machine_id] for machine_id in sorted(ids)]
+    for machine in machines:
+        if machine.state(now) not in ("running", "failed"):
+            raise Refused(400, "InvalidStatus.ValueNotSupported", "The instance must be Running or Stopped.")
+        if not machine.prepaid(now):
+            message = "The instance is billed so already."
+            raise Refused(400, "InvalidInstanceChargeType.ValueNotSupported", message)
+        if not machine.unexpired(now):
+            raise Refused(400, "ExpiredInstance", "The specified instance has expired.")
+        if machine.converted_at:
+            raise Refused(403, "IncorrectInstanceStatus", "An order of the instance is being carried out.")
+    if parameters.get("DryRun"):
+        raise Refused(400, "DryRunOperation", "Request validation has been passed with DryRun flag set.")
+    cloud.convert(machines)
+    fees = [{"InstanceId": machine.machine_id, "Fee": "0", "Currency": "CNY"} for machine in machines]
+    return {"OrderId": f"2041{int(now * 1000)}", "FeeOfInstances": {"FeeOfInstance": fees}}
 
 
 def id_list(parameters: Mapping[str, Any], name: str, most: int) -> set[str] | None:
@@ -154,6 +196,7 @@ def _order(call: Call) -> Order:
         token=token,
         fingerprint=fingerprint_of(parameters),
         charge=parameters.get("InstanceChargeType", "PostPaid"),
+        lasts=_seconds_paid(parameters),
         bandwidth=bandwidth,
         disks=tuple(_disks(parameters)),
         tags=tags_of(parameters),
@@ -182,6 +225,12 @@ def _check_charge(parameters: Mapping[str, Any]) -> None:
     unit = parameters.get("PeriodUnit", "Month")
     if unit not in PERIODS or parameters.get("Period") not in PERIODS[unit]:
         raise Refused(400, "InvalidPeriod.ValueNotSupported", "The specified Period is not valid.")
+
+
+def _seconds_paid(parameters: Mapping[str, Any]) -> float:
+    if parameters.get("InstanceChargeType") != "PrePaid":
+        return 0.0
+    return float(parameters["Period"] * DAYS[parameters.get("PeriodUnit", "Month")] * DAY)
 
 
 def _disks(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -227,7 +276,9 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "ImageId": machine.image_id,
         "CreationTime": minutes(machine.created_at),
         "StartTime": minutes(machine.boots_at) if started else "",
-        "InstanceChargeType": machine.charge,
+        "InstanceChargeType": "PrePaid" if machine.prepaid(now) else "PostPaid",
+        "ExpiredTime": minutes(machine.expires_at) if machine.prepaid(now) and machine.expires_at else NEVER,
+        "DeletionProtection": machine.protected,
         "InternetMaxBandwidthOut": machine.bandwidth,
         "VpcAttributes": {
             "VpcId": machine.vpc_id,
@@ -244,4 +295,5 @@ ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
     "RunInstances": run_instances,
     "DescribeInstances": describe_instances,
     "DeleteInstances": delete_instances,
+    "ModifyInstanceChargeType": modify_instance_charge_type,
 }

@@ -57,6 +57,10 @@ SYNTAX: Mapping[tuple[str, str], str] = {
     (ECS, "DeleteInstances"): (
         "RegionId!:s InstanceId.N!:s Force:b ForceStop:b TerminateSubscription:b ClientToken:s DryRun:b"
     ),
+    (ECS, "ModifyInstanceChargeType"): (
+        "RegionId!:s InstanceIds!:s Period:i PeriodUnit:s IncludeDataDisks:b DryRun:b AutoPay:b InstanceChargeType:s"
+        " ClientToken:s IsDetailFee:b"
+    ),
     (ECS, "CreateSecurityGroup"): (
         "RegionId!:s VpcId:s SecurityGroupName:s SecurityGroupType:s Description:s ClientToken:s ServiceManaged:b"
         " ResourceGroupId:s Tag.N.Key:s Tag.N.Value:s"

@@ -92,6 +92,16 @@ def terminate_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
     refuse_dry_run(parameters)
     machines = [known[machine_id] for machine_id in dict.fromkeys(ids)]
     before = {machine.machine_id: STATES[machine.state(cloud.clock())] for machine in machines}
+    protected = [machine for machine in machines if machine.protected]
+    if protected:
+        # The call fails, and those in zones without a protected one are terminated all the same (TerminateInstances).
+        zones = {machine.zone for machine in protected}
+        cloud.delete_machines([machine for machine in machines if machine.zone not in zones])
+        message = (
+            f"The instance '{protected[0].machine_id}' may not be terminated. Modify its 'disableApiTermination' "
+            "instance attribute and try again."
+        )
+        raise Refused(400, "OperationNotPermitted", message)
     cloud.delete_machines(machines)
     return {
         "TerminatingInstances": [

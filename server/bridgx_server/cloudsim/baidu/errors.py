@@ -59,6 +59,7 @@ _OTHERS = {
     Kind.CIDR_CONFLICT: (400, "BadRequest"),
     Kind.CIDR_INVALID: (400, "BadRequest"),
     Kind.DUPLICATE: (409, "SecurityGroup.RuleDuplicated"),
+    Kind.NO_REFUND: (400, "InsufficientCreditException"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from bridgx_server.cloudsim.baidu.errors import Refused, bad
+from bridgx_server.cloudsim.baidu.errors import bad
 from bridgx_server.cloudsim.baidu.networks import named
 from bridgx_server.cloudsim.baidu.shapes import moment, page, split, tag_rows, tags_of
 from bridgx_server.cloudsim.core import Order, SimCloud, fingerprint_of
@@ -17,6 +17,7 @@ from bridgx_server.cloudsim.errors import Kind, SimError
 from bridgx_server.cloudsim.front import Call
 
 PASSWORD = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])(?=.*[!@#$%^*()])[A-Za-z0-9!@#$%^*()]{8,16}")
+MONTH = 30 * 86_400.0  # seconds
 MONTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36)
 
 _STATUSES = {
@@ -61,6 +62,7 @@ def create_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
             token=f"{call.region}/{token}" if token else "",
             fingerprint=fingerprint_of(parameters, ("clientToken",)),
             charge=charge,
+            lasts=_lasts(parameters["billing"], charge),
             bandwidth=parameters.get("networkCapacityInMbps", 0),
             disks=_disks(parameters),
             tags=tags_of(parameters),
@@ -100,46 +102,11 @@ def list_instances_by_id(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def get_instance(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return {"instance": _row(_known([call.parameters["instanceId"]], call, cloud)[0], cloud)}
+    return {"instance": _row(known([call.parameters["instanceId"]], call, cloud)[0], cloud)}
 
 
-def delete_instance(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return _release([call.parameters["instanceId"]], call, cloud)
-
-
-def delete_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    return _release(call.parameters["instanceIds"], call, cloud)
-
-
-def refund_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    """Takes prepaid machines back, and names those among the ids that are not prepaid."""
-    machines = _releasable(call.parameters["instanceIds"], call, cloud)
-    cloud.delete_machines([machine for machine in machines if machine.charge == "Prepaid"])
-    return {"failedInstanceIds": [machine.machine_id for machine in machines if machine.charge != "Prepaid"]}
-
-
-def _release(ids: Sequence[str], call: Call, cloud: SimCloud) -> dict[str, Any]:
-    machines = _releasable(ids, call, cloud)
-    if any(machine.charge == "Prepaid" for machine in machines):
-        raise Refused(403, "Instance.DeleteServerFailException", "Instance can not release if not postpay.")
-    cloud.delete_machines(machines)
-    return {}
-
-
-def _is_created(machine: Machine | None, call: Call, cloud: SimCloud) -> bool:
-    if machine is None or (machine.account, machine.region) != (call.account, call.region):
-        return False
-    return cloud.clock() < machine.visible_at
-
-
-def _releasable(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:
-    # A machine that is not shown yet is still created; such cannot be released.
-    if any(_is_created(cloud.machines.get(machine_id), call, cloud) for machine_id in ids):
-        raise Refused(409, "Instance.ReleaseWhileCreating", "The instance can not be released while it is created.")
-    return _known(ids, call, cloud)
-
-
-def _known(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:
+def known(ids: Sequence[str], call: Call, cloud: SimCloud) -> list[Machine]:
+    """The machines that a call names; raises SimError (NOT_FOUND)."""
     shown = {
         machine.machine_id: machine
         for machine in cloud.visible(call.account, call.region, call.effects, call.dropped)
@@ -160,6 +127,11 @@ def _charge(billing: Mapping[str, Any]) -> str:
         if reservation.get("reservationTimeUnit", "Month").lower() != "month":
             raise bad("reservationTimeUnit must be Month")
     return timing
+
+
+def _lasts(billing: Mapping[str, Any], charge: str) -> float:
+    """How many seconds are paid in advance."""
+    return MONTH * billing.get("reservation", {}).get("reservationLength", 1) if charge == "Prepaid" else 0.0
 
 
 def _check_password(cipher_text: str, secret: str) -> None:
@@ -201,10 +173,20 @@ def _matches(machine: Machine, cloud: SimCloud, name: str, values: Sequence[str]
             "instanceNames": {machine.name},
             "securityGroupIds": set(machine.group_ids),
             "paymentTiming": {machine.charge},
-            "status": {_STATUSES.get(machine.state(cloud.clock()), "")},
+            "status": {_status(machine, cloud)},
             "privateIps": {machine.private_ip},
         }[name]
     return not shown.isdisjoint(values)
+
+
+def _status(machine: Machine, cloud: SimCloud) -> str:
+    now = cloud.clock()
+    state = machine.state(now)
+    if state != "running":
+        return _STATUSES.get(state, "")
+    if machine.recycled:
+        return "Recycled"
+    return "Expired" if machine.prepaid(now) and not machine.unexpired(now) else "Running"
 
 
 def _row(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
@@ -217,10 +199,10 @@ def _row(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "desc": "",
         "instanceType": "N5",
         "spec": machine.type_name,
-        "status": _STATUSES[machine.state(cloud.clock())],
+        "status": _status(machine, cloud),
         "paymentTiming": machine.charge,
         "createTime": moment(machine.created_at),
-        "expireTime": "",
+        "expireTime": moment(machine.expires_at) if machine.charge == "Prepaid" else "",
         "publicIp": machine.public_ip,
         "internalIp": machine.private_ip,
         "cpuCount": offer.cores,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgx_server.cloudsim.baidu import groups, instances, networks, offered
+from bridgx_server.cloudsim.baidu import groups, instances, networks, offered, release
 from bridgx_server.cloudsim.baidu.shapes import BOOLEAN, IDS, INTEGER, PAGE, TAGS, TEXT, TEXTS, TOKEN, Field
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.front import Call
@@ -136,6 +136,7 @@ _RELEASE: Mapping[str, Field] = {
         BOOLEAN,
     ),
 }
+_REFUND = _each("relatedReleaseFlag deleteCdsSnapshotFlag deleteRelatedEnisFlag", BOOLEAN)
 _RULE: Mapping[str, Field] = {
     "direction": Field(required=True, choices=("ingress", "egress")),
     "ethertype": Field(choices=("IPv4", "IPv6", "")),
@@ -187,7 +188,7 @@ ROUTES: tuple[Route, ...] = (
         "BatchDeleteInstanceWithRelatedResource",
         "POST",
         "/v2/instance/batchDelete",
-        instances.delete_instances,
+        release.delete_instances,
         TOKEN,
         {"instanceIds": IDS, **_RELEASE},
     ),
@@ -195,9 +196,9 @@ ROUTES: tuple[Route, ...] = (
         "BatchRefundResources",
         "POST",
         "/v2/instance/batchRefundResource",
-        instances.refund_instances,
+        release.refund_instances,
         TOKEN,
-        {"instanceIds": Field("list", required=True, of=TEXT, size=(1, 20)), **_RELEASE},
+        {"instanceIds": Field("list", required=True, of=TEXT, size=(1, 20)), **_REFUND},
     ),
     Route(
         "GetInstance",
@@ -206,12 +207,12 @@ ROUTES: tuple[Route, ...] = (
         instances.get_instance,
         {"containsFailed": BOOLEAN},
     ),
-    Route("ReleaseInstance", "DELETE", "/v2/instance/{instanceId}", instances.delete_instance),
+    Route("ReleaseInstance", "DELETE", "/v2/instance/{instanceId}", release.delete_instance),
     Route(
         "ReleaseInstanceWithRelatedResources",
         "POST",
         "/v2/instance/{instanceId}",
-        instances.delete_instance,
+        release.delete_instance,
         TOKEN,
         _RELEASE,
     ),

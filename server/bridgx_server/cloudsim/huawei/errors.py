@@ -1,6 +1,6 @@
 """The simulated refusals in Huawei's codes, and the bodies in which its services put them.
 
-Codes come from "Error codes" of the ECS and VPC API references and of the API Request Signing Guide. Where no source says
+Codes come from "Error codes" of the ECS, VPC and BSS API references and of the API Request Signing Guide. Where no source says
 which of them a case gets, the nearest one by its text is taken: a type that a zone does not sell (Ecs.0019), a security
 group in use (VPC.0602 with 409), a wrong X-Project-Id with IMS (Common.0018).
 """
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bridgx_server.cloudsim.errors import Kind, SimError
 
-GATEWAY, ECS, VPC, VPC_V3, IMS, IAM = "gateway", "ecs", "vpc", "vpc v3", "ims", "iam"
+GATEWAY, ECS, VPC, VPC_V3, IMS, IAM, BSS = "gateway", "ecs", "vpc", "vpc v3", "ims", "iam", "bss"
 
 
 class Refused(Exception):
@@ -37,6 +37,8 @@ class Refused(Exception):
 def _body(service: str, code: str, message: str, request_id: str) -> dict[str, Any]:
     if service in (GATEWAY, VPC_V3):
         return {"error_msg": message, "error_code": code, "request_id": request_id}
+    if service == BSS:
+        return {"error_code": code, "error_msg": message}
     if service == VPC:
         return {"code": code, "message": message}
     return {"error": {"message": message, "code": code}}
@@ -82,6 +84,8 @@ _OTHERS = {
     Kind.CIDR_CONFLICT: (400, "VPC.0204"),
     Kind.CIDR_INVALID: (400, "VPC.0203"),
     Kind.DUPLICATE: (409, "VPC.0602"),
+    # Huawei names no quota of refunds; this stands for any rule by which it takes nothing back.
+    Kind.NO_REFUND: (400, "CBC.99003643"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Huawei's REST protocols: ECS, VPC, IMS and IAM on one port, behind one gateway that checks signatures.
+"""Huawei's REST protocols: ECS, VPC, IMS, IAM and BSS on one port, behind one gateway that checks signatures.
 
 A request's region is that of the project in its path, or, with IMS, in X-Project-Id. An account has one project in each
 region: in cn-north-4 the one that it was registered with, elsewhere one that IAM tells.
@@ -22,6 +22,7 @@ from bridgx_server.cloudsim.errors import SimError
 from bridgx_server.cloudsim.front import Call, Refusal
 from bridgx_server.cloudsim.huawei import iam, signature
 from bridgx_server.cloudsim.huawei.errors import (
+    BSS,
     ECS,
     GATEWAY,
     IAM,
@@ -32,7 +33,8 @@ from bridgx_server.cloudsim.huawei.errors import (
     refused_of,
     unauthorized,
 )
-from bridgx_server.cloudsim.huawei.routes import ROUTES, Route, route_of
+from bridgx_server.cloudsim.huawei.route import Route
+from bridgx_server.cloudsim.huawei.routes import ROUTES, route_of
 from bridgx_server.cloudsim.huawei.servers import TOKEN
 from bridgx_server.cloudsim.huawei.shapes import checked, from_query
 
@@ -44,7 +46,7 @@ def _uuid(text: str) -> str:
 
 
 class Front:
-    """ECS, VPC, IMS and IAM. ``clock`` gives seconds since the epoch: signatures hold for a while."""
+    """ECS, VPC, IMS, IAM and BSS. ``clock`` gives seconds since the epoch: signatures hold for a while."""
 
     provider = "HuaweiCloud"
     prefixes: Mapping[str, Callable[[str], str]] = dict.fromkeys(("vpc", "subnet", "group", "machine"), _uuid)
@@ -63,6 +65,8 @@ class Front:
         try:
             account = self._authenticate(request, path, query, body, cloud)
             owner = cloud.accounts.get(account.owner, account)
+            if route.service == BSS and request.headers.get("X-Domain-Id") != iam.domain_of(owner.access_key):
+                raise Refused(403, "CBC.0151", "Access denied.")
             region = _region(route, in_path, request.headers.get("X-Project-Id", ""), owner, cloud)
             parameters = _parameters(route, in_path, query, body)
             if route.token and TOKEN in request.headers:
@@ -120,7 +124,7 @@ _NO_PROJECT_IN_VPC = (400, "VPC.0007", "urlTenantId is not equal tokenTenantId")
 
 
 def _region(route: Route, in_path: Mapping[str, str], header: str, account: Account, cloud: SimCloud) -> str:
-    if route.service == IAM:
+    if route.service in (IAM, BSS):
         return ""
     named = in_path.get("project_id", header)
     region = next((region for region, project in iam.projects_of(account, cloud).items() if project == named), "")

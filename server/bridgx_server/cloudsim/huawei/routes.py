@@ -1,4 +1,4 @@
-"""Which calls there are: method, path, parameters. From the ECS, VPC, IMS and IAM API references and Huawei's SDKs.
+"""Which calls there are: method, path, parameters. From the ECS, VPC, IMS, IAM and BSS API references and Huawei's SDKs.
 
 Actions are named after the methods of Huawei's SDKs. Of VPC there is version 3 for VPCs and security groups, version 1 for
 subnets: what those versions alone have, or have best.
@@ -6,41 +6,12 @@ subnets: what those versions alone have, or have best.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
-from bridgx_server.cloudsim.core import SimCloud
-from bridgx_server.cloudsim.front import Call
-from bridgx_server.cloudsim.huawei import groups, iam, jobs, networks, offered, servers
+from bridgx_server.cloudsim.huawei import groups, iam, jobs, networks, offered, release, servers
 from bridgx_server.cloudsim.huawei.errors import ECS, IAM, IMS, VPC, VPC_V3
+from bridgx_server.cloudsim.huawei.route import Route
 from bridgx_server.cloudsim.huawei.shapes import BOOLEAN, INTEGER, MAP, TEXT, TEXTS, Field, each
-
-
-@dataclass(frozen=True)
-class Route:
-    """A call. ``path`` has its parameters in braces; ``invalid`` is the code of a parameter that is wrong; ``status`` that
-    of a success; ``token`` says whether it knows X-Client-Token."""
-
-    action: str
-    service: str
-    invalid: str
-    method: str
-    path: str
-    perform: Callable[[Call, SimCloud], dict[str, Any]]
-    query: Mapping[str, Field] = field(default_factory=dict)
-    body: Mapping[str, Field] = field(default_factory=dict)
-    status: int = 200
-    token: bool = False
-
-    def match(self, method: str, path: str) -> dict[str, str] | None:
-        """The parameters of the path, None where this is another call."""
-        if method != self.method:
-            return None
-        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
-        return None if found is None else found.groupdict()
-
 
 _REQUIRED = Field(required=True)
 _VOLUME: Mapping[str, Field] = {
@@ -192,6 +163,7 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route("KeystoneListAuthProjects", IAM, "IAM.0007", "GET", "/v3/auth/projects", iam.list_auth_projects),
+    Route("KeystoneListAuthDomains", IAM, "IAM.0007", "GET", "/v3/auth/domains", iam.list_auth_domains),
     Route("ListServerAzInfo", ECS, "Ecs.0005", "GET", "/v1/{project_id}/availability-zones", offered.list_zones),
     Route(
         "ListFlavors",
@@ -224,18 +196,6 @@ ROUTES: tuple[Route, ...] = (
         token=True,
     ),
     Route("ListServersDetails", ECS, "Ecs.0005", "GET", f"{_ECS_PATH}/detail", servers.list_details, _SERVERS),
-    Route(
-        "DeleteServers",
-        ECS,
-        "Ecs.0005",
-        "POST",
-        f"{_ECS_PATH}/delete",
-        servers.delete,
-        body={
-            "servers": Field("list", required=True, of=Field("object", of={"id": _REQUIRED}), size=(1, 1000)),
-            **each("delete_publicip delete_volume", BOOLEAN),
-        },
-    ),
     Route("ShowJob", ECS, "Ecs.0005", "GET", "/v1/{project_id}/jobs/{job_id}", jobs.show),
     Route(
         "CreateVpc",
@@ -357,6 +317,7 @@ ROUTES: tuple[Route, ...] = (
         groups.list_rules,
         {**_PAGE, **each("id security_group_id protocol description remote_group_id ethertype", TEXTS)},
     ),
+    *release.ROUTES,
 )
 
 

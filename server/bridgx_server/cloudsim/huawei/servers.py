@@ -9,10 +9,10 @@ from typing import Any
 
 from bridgx_server.cloudsim.core import TOKEN_LIFE, Effects, Order, SimCloud, fingerprint_of
 from bridgx_server.cloudsim.entities import Machine
-from bridgx_server.cloudsim.errors import Kind, SimError
 from bridgx_server.cloudsim.front import Call
 from bridgx_server.cloudsim.huawei import jobs
-from bridgx_server.cloudsim.huawei.errors import Refused, bad
+from bridgx_server.cloudsim.huawei.errors import bad
+from bridgx_server.cloudsim.huawei.release import carry_out_orders
 from bridgx_server.cloudsim.huawei.shapes import UUID, after_marker, moment
 
 TOKEN = "X-Client-Token"
@@ -22,6 +22,7 @@ TAG_KEY = re.compile(r"[^\x00-\x1f=*<>\\,|/]{1,36}")
 TAG_VALUE = re.compile(r"[^\x00-\x1f=*<>\\,|]{0,43}")
 VOLUMES = ("SATA", "SAS", "SSD", "GPSSD", "co-p1", "uh-l1", "ESSD", "GPSSD2", "ESSD2")
 PERIODS = {"month": range(1, 10), "year": range(1, 4)}
+SECONDS = {"month": 30 * 86_400.0, "year": 365 * 86_400.0}
 SERVERS = 25  # rows a page unless a limit is given
 
 _STATUSES = {"pending": "BUILD", "running": "ACTIVE", "failed": "ERROR", "deleting": "ACTIVE", "deleted": "DELETED"}
@@ -103,10 +104,19 @@ def _order(call: Call, cloud: SimCloud, charging: str, token: str) -> Order:
         token=token,
         fingerprint=fingerprint_of(call.parameters, (TOKEN,)),
         charge=charging,
+        lasts=_lasts(server, charging),
         bandwidth=_bandwidth(server),
         disks=_disks(server),
         tags=_tags(server),
     )
+
+
+def _lasts(server: Mapping[str, Any], charging: str) -> float:
+    """How many seconds are paid in advance."""
+    if charging != "prePaid":
+        return 0.0
+    extended = server["extendparam"]
+    return float(SECONDS[extended["periodType"]] * extended["periodNum"])
 
 
 def _check_name(name: str, count: int) -> None:
@@ -166,6 +176,7 @@ def _tags(server: Mapping[str, Any]) -> dict[str, str]:
 
 def list_details(call: Call, cloud: SimCloud) -> dict[str, Any]:
     """By ids, and then by nothing else; or by any of the filters."""
+    carry_out_orders(cloud)
     parameters = call.parameters
     now = cloud.clock()
     shown = {
@@ -213,26 +224,6 @@ def _matches(row: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
     )
 
 
-def delete(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    now = cloud.clock()
-    ids = [row["id"] for row in call.parameters["servers"]]
-    machines = []
-    for server_id in dict.fromkeys(ids):
-        machine = cloud.machines.get(server_id)
-        if (
-            machine is None
-            or (machine.account, machine.region) != (call.account, call.region)
-            or machine.state(now) in ("deleted", "gone")
-        ):
-            raise SimError(Kind.NOT_FOUND, f"The ECS {server_id} does not exist.", subject="machine", ids=(server_id,))
-        if machine.charge == "prePaid":
-            message = f"server {server_id} is the cycle order and not be deleted by ordinary user"
-            raise Refused(400, "Ecs.0513", message)
-        machines.append(machine)
-    cloud.delete_machines(machines)
-    return {"job_id": jobs.begin(call, cloud, jobs.DELETE, ids)}
-
-
 _KEYS = (
     "fault",
     "id",
@@ -263,12 +254,15 @@ _KEYS = (
     "sys_tags",
     "security_groups",
 )
-_VM_STATES = {"BUILD": "building", "ACTIVE": "active", "ERROR": "error", "DELETED": "deleted"}
+_VM_STATES = {"BUILD": "building", "ACTIVE": "active", "ERROR": "error", "DELETED": "deleted", "SHUTOFF": "stopped"}
 
 
 def _row(machine: Machine, cloud: SimCloud, project: str) -> dict[str, Any]:
     state = machine.state(cloud.clock())
     status = "ERROR" if state == "deleting" and machine.fails else _STATUSES[state]
+    recycled = machine.recycled and state == "running"
+    if recycled:
+        status = "SHUTOFF"
     offer = cloud.catalog.types[machine.type_name]
     image = cloud.image(machine.region, machine.image_id)
     fault = {"code": 500, "message": "No valid host was found.", "created": moment(machine.boots_at)}
@@ -293,14 +287,14 @@ def _row(machine: Machine, cloud: SimCloud, project: str) -> dict[str, Any]:
         "updated": moment(machine.created_at),
         "created": moment(machine.created_at),
         "metadata": {
-            "charging_mode": "1" if machine.charge == "prePaid" else "0",
+            "charging_mode": "1" if machine.prepaid(cloud.clock()) else "0",
             "vpc_id": machine.vpc_id,
             "image_name": image.name if image else "",
             "os_type": image.os_type.capitalize() if image else "",
         },
         "tags": [f"{key}={value}" for key, value in machine.tags.items()],
         "description": "",
-        "locked": False,
+        "locked": machine.protected,
         "config_drive": "",
         "tenant_id": project,
         "user_id": "",
@@ -324,7 +318,8 @@ def _row(machine: Machine, cloud: SimCloud, project: str) -> dict[str, Any]:
             for group_id in machine.group_ids
         ],
     }
-    return {key: values[key] for key in _KEYS}
+    row = {key: values[key] for key in _KEYS}
+    return {**row, "in_recycle_bin": True} if recycled else row
 
 
 def _addresses(machine: Machine) -> list[dict[str, Any]]:

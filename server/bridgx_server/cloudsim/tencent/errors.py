@@ -65,6 +65,7 @@ _OTHERS = {
     Kind.CIDR_CONFLICT: "InvalidParameterValue.SubnetOverlap",
     Kind.CIDR_INVALID: "InvalidParameterValue.SubnetRange",
     Kind.DUPLICATE: "UnsupportedOperation.DuplicatePolicy",
+    Kind.NO_REFUND: "LimitExceeded.UserReturnQuota",
 }
 
 

@@ -41,7 +41,12 @@ STATES = {
     "deleted": "TERMINATING",
 }
 # States in which an instance is not terminated, and how it is said.
-UNTERMINABLE = {"PENDING": "Pending", "LAUNCH_FAILED": "LaunchFailed", "TERMINATING": "Terminating"}
+UNTERMINABLE = {
+    "PENDING": "Pending",
+    "LAUNCH_FAILED": "LaunchFailed",
+    "TERMINATING": "Terminating",
+    "STOPPING": "Isolating",
+}
 
 
 def run_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
@@ -56,6 +61,7 @@ def run_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
     made = cloud.create_machines(order, call.effects)
     for number, machine in enumerate(made):
         machine.name = _named(order.name, number, order.count)
+        machine.protected = bool(call.parameters.get("DisableApiTermination"))
         cloud.tag(machine, {})
     return {"InstanceIdSet": [machine.machine_id for machine in made]}
 
@@ -80,7 +86,11 @@ def describe_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def terminate_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    """All ids or none. Prepaid instances go to the recycle bin at first, and are deleted from there."""
+    """All ids or none. Prepaid instances go to the recycle bin at first, and are deleted from there.
+
+    An unexpired one is given back without further question, as long as the account may give any back. Unverified: that its
+    way into the bin takes a while, and what state it shows meanwhile.
+    """
     ids = call.parameters["InstanceIds"]
     if not ids:
         raise Refused("MissingParameter", "The request is missing a required parameter `InstanceIds`.")
@@ -105,9 +115,15 @@ def terminate_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
         if state in UNTERMINABLE:
             code = f"UnsupportedOperation.InstanceState{UNTERMINABLE[state]}"
             raise Refused(code, f"The instance {machine.machine_id} is in the state {state}.")
+        if machine.protected:
+            code = "UnsupportedOperation.InstancesProtected"
+            raise Refused(code, f"The instance {machine.machine_id} is protected against termination.")
+    now = cloud.clock()
     fresh = [machine for machine in machines if machine.charge == "PREPAID" and not machine.recycled]
+    cloud.refund(sum(1 for machine in fresh if machine.unexpired(now)))
     for machine in fresh:
         machine.recycled = True
+        machine.converted_at = now + cloud.delays.billing
         cloud.tag(machine, {})
     cloud.delete_machines([machine for machine in machines if machine not in fresh])
     return {}
@@ -135,8 +151,11 @@ def _take_back_failed(cloud: SimCloud) -> None:
 
 
 def _state(machine: Machine, cloud: SimCloud) -> str:
-    state = machine.state(cloud.clock())
-    return "SHUTDOWN" if machine.recycled and state == "running" else STATES[state]
+    now = cloud.clock()
+    state = machine.state(now)
+    if machine.recycled and state == "running":
+        return "STOPPING" if now < machine.converted_at else "SHUTDOWN"
+    return STATES[state]
 
 
 def _values(machine: Machine, cloud: SimCloud) -> dict[str, str | Sequence[str]]:
@@ -160,6 +179,9 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
     image = cloud.image(machine.region, machine.image_id)
     state = _state(machine, cloud)
     failed = state == "LAUNCH_FAILED"
+    now = cloud.clock()
+    prepaid = machine.charge == "PREPAID"
+    expired = prepaid and bool(machine.expires_at) and now >= machine.expires_at
     disks = [
         {
             "DiskId": f"disk-{machine.machine_id[4:]}{index}",
@@ -174,7 +196,7 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "InstanceType": machine.type_name,
         "InstanceState": state,
         "InstanceChargeType": machine.charge,
-        "RestrictState": "NORMAL",
+        "RestrictState": "EXPIRED" if expired else "NORMAL",
         "IsolatedSource": "MANMADE" if machine.recycled else "NOTISOLATED",
         "StopChargingMode": "NOT_APPLICABLE",
         "CPU": offer.cores,
@@ -195,8 +217,9 @@ def _instance(machine: Machine, cloud: SimCloud) -> dict[str, Any]:
         "DataDisks": [{**disk, "DeleteWithInstance": True} for disk in disks[1:]],
         "LoginSettings": {},
         "CreatedTime": iso(machine.created_at),
-        "ExpiredTime": None,
-        "RenewFlag": None,
+        "ExpiredTime": iso(machine.expires_at) if prepaid else None,
+        "RenewFlag": "NOTIFY_AND_MANUAL_RENEW" if prepaid else None,
+        "DisableApiTermination": machine.protected,
         "LatestOperation": "RunInstances",
         "LatestOperationState": "FAILED" if failed else "OPERATING" if state == "PENDING" else "SUCCESS",
         "LatestOperationErrorMsg": "The instance could not be created." if failed else "",

@@ -13,6 +13,7 @@ from bridgx_server.cloudsim.tencent.errors import Refused
 from bridgx_server.cloudsim.tencent.shapes import TagCodes, tags_of
 
 BATCH = 500
+MONTH = 30 * 86_400.0  # seconds
 MOST_DATA_DISKS = 20
 MOST_GROUPS = 5
 BANDWIDTH_MBPS = 200
@@ -88,6 +89,7 @@ def order_of(call: Call, cloud: SimCloud) -> Order:
         token=f"{call.region}/{token}" if token else "",
         fingerprint=fingerprint_of({"parameters": json.dumps(parameters, sort_keys=True)}),
         charge=charge,
+        lasts=parameters["InstanceChargePrepaid"]["Period"] * MONTH if charge == "PREPAID" else 0.0,
         bandwidth=bandwidth,
         disks=(_system_disk(parameters.get("SystemDisk", {})), *_data_disks(parameters)),
         tags=_tags(parameters),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bridgx_server.providers.alibaba import catalog, machines, networks, specification
+from bridgx_server.providers.alibaba import catalog, deletion, machines, networks, specification
 from bridgx_server.providers.alibaba.calls import Calls
 from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.alibaba.rates import RATES
@@ -15,6 +15,7 @@ from bridgx_server.providers.base import (
     CreateSubnet,
     CreateVpc,
     Credentials,
+    DeletedMachines,
     Image,
     InstanceType,
     Machine,
@@ -102,8 +103,10 @@ class Alibaba:
     def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:
         return machines.find(self._calls, region_id, tags)
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        machines.delete(self._calls, region_id, instance_ids)
+    def delete_machines(
+        self, region_id: str, instance_ids: Sequence[str], *, release_prepaid: bool = False
+    ) -> DeletedMachines:
+        return deletion.delete(self._calls, region_id, instance_ids, release_prepaid=release_prepaid)
 
 
 def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:

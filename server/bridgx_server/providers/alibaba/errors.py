@@ -14,6 +14,7 @@ from bridgx_server.providers.errors import ErrorClass
 SOURCES: Mapping[str, str] = {
     "run": "ECS API reference, RunInstances, error codes",
     "delete": "ECS API reference, DeleteInstance and DeleteInstances, error codes",
+    "charge": "ECS API reference, ModifyInstanceChargeType, error codes",
     "describe": "ECS API reference, DescribeInstances, DescribeZones, DescribeAvailableResource, DescribeImages",
     "group": "ECS API reference, CreateSecurityGroup, AuthorizeSecurityGroup(Egress), DeleteSecurityGroup",
     "vpc": "VPC API reference, CreateVpc, DeleteVpc, CreateVSwitch, DescribeVSwitches, DeleteVSwitch",
@@ -25,6 +26,9 @@ SOURCES: Mapping[str, str] = {
     "terraform": "terraform-provider-alicloud, alicloud/errors.go and the retries of its resources",
     "bridgx": "galaxy-future/bridgx, pkg/cloud/alibaba",
 }
+
+
+REFUND_QUOTA = "QuotaExceed.RufundVcpu"  # so spelled: what an account may have refunded in a month is used up
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,13 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
     (
         ErrorClass.PERMISSION_DENIED,
         "delete",
-        "InvalidOperation.NotInWhiteList InvalidOperation.DeletionProtection InstanceLockedForSecurity"
-        " ChargeTypeViolation",
+        "InvalidOperation.NotInWhiteList InvalidOperation.DeletionProtection InstanceLockedForSecurity",
+    ),
+    (ErrorClass.NOT_RELEASABLE, "delete", "ChargeTypeViolation"),
+    (
+        ErrorClass.NOT_RELEASABLE,
+        "charge",
+        f"{REFUND_QUOTA} InvalidInstance.TempBandwidthUpgrade ReleaseTimeHaveBeenSet",
     ),
     (
         ErrorClass.NOT_FOUND,
@@ -201,8 +210,19 @@ def _rows() -> Iterator[tuple[str, Row]]:
 
 CODES: Mapping[str, Row] = dict(_rows())
 
-# One code, another meaning in one call (VPC API reference, DeleteVpc).
-IN_ONE_OPERATION: Mapping[tuple[str, str], Row] = {("delete_vpc", "OperationDenied"): Row(ErrorClass.CONFLICT, "vpc")}
+# One code, another meaning in one call.
+IN_ONE_OPERATION: Mapping[tuple[str, str], Row] = {
+    ("delete_vpc", "OperationDenied"): Row(ErrorClass.CONFLICT, "vpc"),
+    # It has not booted, or its billing is not what it was a moment ago: looked at again.
+    **{
+        ("modify_instance_charge_type", code): Row(ErrorClass.CONFLICT, "charge")
+        for code in (
+            "ExpiredInstance",
+            "InvalidStatus.ValueNotSupported",
+            "InvalidInstanceChargeType.ValueNotSupported",
+        )
+    },
+}
 
 # Ends before beginnings: InvalidAnything.NotFound is more than invalid.
 ENDINGS: tuple[tuple[str, ErrorClass], ...] = (

@@ -1,4 +1,4 @@
-"""Machines of Alibaba Cloud: RunInstances, DescribeInstances, DeleteInstances."""
+"""Machines of Alibaba Cloud: RunInstances, DescribeInstances."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ LIMITS = Limits(
     subnet_prefix=(16, 29),
     create_api="RunInstances",
     delete_api="DeleteInstances",
+    prepaid_release=(
+        "It is converted to pay-as-you-go and deleted: the difference of price comes back, as long as the account's quota of "
+        "refunds of the month lasts; vouchers are lost."
+    ),
 )
 
 MACHINES_A_PAGE = 100
-ROUNDS_OF_DELETION = 3  # calls of DeleteInstances for one list, each without the ids that were gone at the one before
 
 STATES: Mapping[str, MachineState] = {
     "Pending": MachineState.PENDING,
@@ -88,32 +91,6 @@ def find(calls: Calls, region_id: str, tags: Mapping[str, str]) -> list[Machine]
     return _machines(calls, region_id, {"tag": wanted or None})
 
 
-def delete(calls: Calls, region_id: str, instance_ids: Sequence[str]) -> None:
-    """Deletes machines, running ones too.
-
-    One id that does not exist fails the whole call, so those that are left are looked up and asked for anew. No client
-    token: under one, a refusal would be answered again when the reason for it has gone.
-    """
-    left = list(instance_ids)
-    for final in (False,) * (ROUNDS_OF_DELETION - 1) + (True,):
-        if not left:
-            return
-        request = models.DeleteInstancesRequest(
-            region_id=region_id, instance_id=left, force=True, terminate_subscription=True
-        )
-        try:
-            calls.ecs(region_id, "delete_instances", request)
-        except ProviderError as error:
-            if error.kind is not ErrorClass.NOT_FOUND:
-                raise
-            there = {machine.instance_id for machine in describe(calls, region_id, left)}
-            if there and (final or len(there) == len(left)):
-                raise  # one is said not to exist, and all are shown
-            left = [instance_id for instance_id in left if instance_id in there]
-        else:
-            return
-
-
 def _run_request(request: CreateMachines) -> Any:
     prepaid = request.charge.charge_type == "PrePaid"
     return models.RunInstancesRequest(
@@ -147,7 +124,9 @@ def _run_request(request: CreateMachines) -> Any:
     )
 
 
-def _machines(calls: Calls, region_id: str, filters: Mapping[str, Any]) -> list[Machine]:
+def rows(calls: Calls, region_id: str, filters: Mapping[str, Any]) -> list[Any]:
+    """What DescribeInstances says of the machines that pass the filters, all pages."""
+
     def page(token: str | None) -> tuple[list[Any], str | None]:
         request = models.DescribeInstancesRequest(
             region_id=region_id, max_results=MACHINES_A_PAGE, next_token=token, **filters
@@ -155,8 +134,11 @@ def _machines(calls: Calls, region_id: str, filters: Mapping[str, Any]) -> list[
         body = calls.ecs(region_id, "describe_instances", request)
         return rows_in("describe_instances", body.instances, "instance"), body.next_token
 
-    found = {row.instance_id: _machine(row) for row in by_token("describe_instances", page)}
-    return list(found.values())
+    return list({row.instance_id: row for row in by_token("describe_instances", page)}.values())
+
+
+def _machines(calls: Calls, region_id: str, filters: Mapping[str, Any]) -> list[Machine]:
+    return [_machine(row) for row in rows(calls, region_id, filters)]
 
 
 def _machine(row: Any) -> Machine:
@@ -178,4 +160,7 @@ def _machine(row: Any) -> Machine:
         started_at=None,
         reason="" if row.status in STATES and not reasons else ", ".join(["status " + str(row.status), *reasons]),
         tags={tag.tag_key: tag.tag_value or "" for tag in (row.tags.tag if row.tags else None) or []},
+        charge_type=row.instance_charge_type or "",
+        # One that is paid by use is given a time far away.
+        expires_at=moment(row.expired_time) if row.instance_charge_type == "PrePaid" else None,
     )

@@ -14,6 +14,7 @@ from bridgx_server.providers.base import (
     CreateSubnet,
     CreateVpc,
     Credentials,
+    DeletedMachines,
     Image,
     InstanceType,
     Machine,
@@ -101,8 +102,10 @@ class Aws:
     def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:
         return machines.find(self._calls, region_id, tags)
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        machines.delete(self._calls, region_id, instance_ids)
+    def delete_machines(
+        self, region_id: str, instance_ids: Sequence[str], *, release_prepaid: bool = False
+    ) -> DeletedMachines:
+        return machines.delete(self._calls, region_id, instance_ids)
 
 
 def connect(credentials: Credentials, settings: ProviderSettings) -> Provider:

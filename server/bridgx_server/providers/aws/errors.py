@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from bridgx_server.providers.errors import ErrorClass
 
 FULL_SUBNET = "InsufficientFreeAddressesInSubnet"
+# One of the machines is protected from termination, and the message names it.
+PROTECTED = "OperationNotPermitted"
 
 CODES: Mapping[str, ErrorClass] = {
     # Throttling
@@ -49,6 +51,7 @@ CODES: Mapping[str, ErrorClass] = {
     "OptInRequired": ErrorClass.PERMISSION_DENIED,
     "Blocked": ErrorClass.PERMISSION_DENIED,
     "PendingVerification": ErrorClass.PERMISSION_DENIED,
+    PROTECTED: ErrorClass.PERMISSION_DENIED,
     # Not there
     "InvalidInstanceID.NotFound": ErrorClass.NOT_FOUND,
     "InvalidVpcID.NotFound": ErrorClass.NOT_FOUND,
@@ -62,8 +65,6 @@ CODES: Mapping[str, ErrorClass] = {
     "IncorrectInstanceState": ErrorClass.CONFLICT,
     "ResourceInUse": ErrorClass.CONFLICT,
     "ConcurrentTagAccess": ErrorClass.CONFLICT,
-    # One of the machines is protected from termination. Those in other zones are terminated all the same.
-    "OperationNotPermitted": ErrorClass.CONFLICT,
     "IdempotentInstanceTerminated": ErrorClass.CONFLICT,
     # Wrong
     "IdempotentParameterMismatch": ErrorClass.INVALID_PARAMETER,

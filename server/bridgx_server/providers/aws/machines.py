@@ -10,9 +10,11 @@ from typing import Any
 
 from bridgx_server.providers import answers
 from bridgx_server.providers.aws.calls import PROVIDER, Calls, rows_in
+from bridgx_server.providers.aws.errors import PROTECTED
 from bridgx_server.providers.base import (
     CreatedMachines,
     CreateMachines,
+    DeletedMachines,
     Disk,
     ErrorClass,
     Limits,
@@ -20,6 +22,7 @@ from bridgx_server.providers.base import (
     MachineState,
     ProviderError,
 )
+from bridgx_server.providers.deletion import Deletion
 
 # EC2 advises at most 100 a call to RunInstances, and a filter takes 200 values (API reference).
 LIMITS = Limits(
@@ -110,26 +113,17 @@ def find(calls: Calls, region_id: str, tags: Mapping[str, str]) -> list[Machine]
     return _found(calls, region_id, [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()])
 
 
-def delete(calls: Calls, region_id: str, instance_ids: Sequence[str]) -> None:
-    """Terminates. One unknown id fails the call, so those that are left are asked for anew."""
-    left = list(instance_ids)
-    for _ in range(3):
-        if not left:
-            return
-        try:
-            calls.ec2(region_id, "terminate_instances", InstanceIds=left)
-        except ProviderError as error:
-            if error.kind is not ErrorClass.NOT_FOUND:
-                raise
-            there = {machine.instance_id for machine in describe(calls, region_id, left)}
-            if len(there) == len(left):
-                raise
-            left = [instance_id for instance_id in left if instance_id in there]
-        else:
-            return
-    raise ProviderError(
-        ErrorClass.CONFLICT, "machines go away while they are being deleted", provider=PROVIDER, operation="delete"
-    )
+def delete(calls: Calls, region_id: str, instance_ids: Sequence[str]) -> DeletedMachines:
+    """Terminates. One that is unknown or protected fails the call, and is named: the others are asked for anew.
+
+    In a call over several zones, those in zones without a protected one are terminated all the same (TerminateInstances).
+    """
+    with Deletion(PROVIDER, {PROTECTED}) as deletion:
+        deletion.each_for_itself(
+            list(dict.fromkeys(instance_ids)),
+            lambda part: calls.ec2(region_id, "terminate_instances", InstanceIds=part),
+        )
+    return deletion.result()
 
 
 def _parameters(calls: Calls, request: CreateMachines) -> dict[str, Any]:
@@ -198,6 +192,7 @@ def _machine(row: dict[str, Any]) -> Machine:
         ended_at=_ended_at(row.get("StateTransitionReason") or "") if state is MachineState.DELETED else None,
         reason=str(reason.get("Message", "")),
         tags={tag["Key"]: tag["Value"] for tag in row.get("Tags", [])},
+        charge_type="PostPaid",
     )
 
 

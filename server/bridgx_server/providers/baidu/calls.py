@@ -30,7 +30,8 @@ SECRET_BYTES = 16  # the SDK encrypts passwords with this much of the secret
 ENDING = (
     "batch_delete_instance_with_related_resource",
     "batch_refund_resources",
-)  # their first argument is a list of ids
+    "release_instance_with_related_resources",
+)  # their first argument is a list of ids, or one
 PAGE = 1000  # rows, the most that Baidu's lists give at once
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -77,7 +78,7 @@ class Calls:
         client = self._client(product, region_id, operation)
         machines = int(kwargs.get("purchase_count") or 0)
         if operation in ENDING:
-            machines = len(args[0])
+            machines = len(args[0]) if isinstance(args[0], list) else 1
         with self._settings.gate.call(region_id, api_name(operation), machines):
             return self._send(client, operation, *args, **kwargs)
 

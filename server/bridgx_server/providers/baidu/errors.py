@@ -50,6 +50,11 @@ CODES: Mapping[str, ErrorClass] = {
     "SecurityGroup.RuleCIDRAddressError": ErrorClass.INVALID_PARAMETER,
     # "Release instances in batch"
     "Instance.DeleteServerFailException": ErrorClass.CONFLICT,
+    # "Batch Unsubscribe Prepaid Instances": its owner has protected it; the quota of refunds is used up (no stock is)
+    "Instance.DeletionProtection": ErrorClass.PERMISSION_DENIED,
+    "InsufficientCreditException": ErrorClass.NOT_RELEASABLE,
+    # "Release Instance": prepaid, and not expired
+    "Instance.ReleaseNotPrepay": ErrorClass.NOT_RELEASABLE,
     # terraform
     "InvalidInstanceId.NotFound": ErrorClass.NOT_FOUND,
     "Forbidden.InstanceNotFound": ErrorClass.NOT_FOUND,
@@ -119,6 +124,10 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
         code, status = _text(cause.code), int(cause.status_code or 0)
         said = _text(cause.args[0] if cause.args else "") or f"the cloud answered with HTTP status {status}"
         kind = class_of(code, status)
+        if (
+            code == "BadRequest" and "status not support" in said
+        ):  # "Instanceid status not support delete", and its like
+            kind = ErrorClass.CONFLICT
         full_subnet = kind is ErrorClass.OUT_OF_STOCK and code.startswith("Subnet.")
         return ProviderError(
             kind,

@@ -13,8 +13,7 @@ from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.calls import Calls, among, pages
 from bridgx_server.providers.baidu.errors import PROVIDER, invalid
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
-from bridgx_server.providers.deletion import Deletion
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ProviderError
 
 # "Create an instance" of the BCC API reference and its appendix.
 PASSWORD = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])(?=.*[!@#$%^*()])[A-Za-z0-9!@#$%^*()]{8,16}")
@@ -24,9 +23,7 @@ DATA_DISK_GIB = (1, 5120)
 BANDWIDTH_MBPS = 200
 PURCHASE = 20  # machines a call; the reason stands in provider.py
 
-REFUND_BATCH = 20  # ids, from the SDK: prepaid machines are given back in smaller batches than others are deleted
-DELETE_ROUNDS = 3  # how often a delete is sent when machines vanish under it
-ONLY_POSTPAID = "Instance.DeleteServerFailException"
+PREPAID = "Prepaid"
 
 
 class Machines:
@@ -78,7 +75,7 @@ class Machines:
             admin_pass=request.password or None,
             # Never left out: the SDK's default is one object that all calls share.
             billing=bcc_model.Billing(
-                "Prepaid" if prepaid else "Postpaid", request.charge.period if prepaid else 1, "Month"
+                PREPAID if prepaid else "Postpaid", request.charge.period if prepaid else 1, "Month"
             ),
             zone_name=request.zone_id,
             subnet_id=request.subnet_id,
@@ -101,71 +98,6 @@ class Machines:
         found = [_machine(row) for row in listed]
         return [machine for machine in found if tags.items() <= machine.tags.items()]
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        """Deletes machines; prepaid ones are given back. Once a call was done, a refusal is a CONFLICT."""
-        left = list(dict.fromkeys(instance_ids))
-        with Deletion() as deletion:
-            for _ in range(DELETE_ROUNDS):
-                if not left:
-                    return
-                try:
-                    self._delete(deletion, region_id, left)
-                except ProviderError as error:
-                    if error.kind is not ErrorClass.NOT_FOUND:
-                        raise
-                    there = {str(row["id"]) for row in self._rows(region_id, left)}
-                    if len(there) == len(left):
-                        raise  # it says that one is not there, and shows them all
-                    left = [instance_id for instance_id in left if instance_id in there]
-                else:
-                    return
-        if left:
-            raise ProviderError(
-                ErrorClass.CONFLICT,
-                "machines go away while they are being deleted",
-                provider=PROVIDER,
-                operation="delete_machines",
-            )
-
-    def _delete(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
-        """Deletes in one call; where some are prepaid, which that call refuses, those are given back instead."""
-        try:
-            self._release(deletion, region_id, instance_ids)
-        except ProviderError as error:
-            if error.vendor_code != ONLY_POSTPAID:
-                raise
-            rows = self._rows(region_id, instance_ids)
-            prepaid = [str(row["id"]) for row in rows if row.get("paymentTiming") == "Prepaid"]
-            if not prepaid:
-                raise
-            postpaid = [instance_id for instance_id in instance_ids if instance_id not in prepaid]
-            for start in range(0, len(prepaid), REFUND_BATCH):
-                self._give_back(deletion, region_id, prepaid[start : start + REFUND_BATCH])
-            if postpaid:
-                self._release(deletion, region_id, postpaid)
-
-    def _release(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
-        self._end(region_id, "batch_delete_instance_with_related_resource", instance_ids)
-        deletion.released = True
-
-    def _give_back(self, deletion: Deletion, region_id: str, instance_ids: list[str]) -> None:
-        refused = self._end(region_id, "batch_refund_resources", instance_ids).get("failedInstanceIds") or ()
-        if len(refused) < len(instance_ids):
-            deletion.released = True
-        if refused:
-            raise ProviderError(
-                ErrorClass.CONFLICT,
-                f"Baidu did not take back {', '.join(refused)}",
-                provider=PROVIDER,
-                operation="batch_refund_resources",
-            )
-
-    def _end(self, region_id: str, operation: str, instance_ids: list[str]) -> dict[str, Any]:
-        # Both flags are required by the API, though optional in the SDK. The first takes data disks and addresses along.
-        return self._calls.bcc(
-            region_id, operation, instance_ids, related_release_flag=True, delete_cds_snapshot_flag=True
-        )
-
     def _rows(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
             listed = pages(self._calls.bcc, region_id, "list_instances", "instances", instance_ids=",".join(ids))
@@ -186,6 +118,8 @@ def _machine(row: dict[str, Any]) -> Machine:
         created_at=words.moment(row.get("createTime")),
         reason="the cloud could not start the machine" if state is MachineState.FAILED else "",
         tags={tag["tagKey"]: tag.get("tagValue") or "" for tag in row.get("tags") or ()},
+        charge_type="PrePaid" if row.get("paymentTiming") == PREPAID else "PostPaid",
+        expires_at=words.moment(row.get("expireTime")),
     )
 
 

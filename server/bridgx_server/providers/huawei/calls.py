@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from huaweicloudsdkbss.v2 import BssClient
 from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredentials
 from huaweicloudsdkcore.auth.provider import CredentialProviderChain
 from huaweicloudsdkcore.exceptions.exceptions import SdkException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.http.http_handler import HttpHandler
 from huaweicloudsdkecs.v2 import EcsClient
-from huaweicloudsdkiam.v3 import IamClient, KeystoneListAuthProjectsRequest
+from huaweicloudsdkiam.v3 import IamClient, KeystoneListAuthDomainsRequest, KeystoneListAuthProjectsRequest
 from huaweicloudsdkims.v2 import ImsClient
 from huaweicloudsdkvpc.v2 import VpcClient as SubnetClient
 from huaweicloudsdkvpc.v3 import VpcClient
@@ -36,7 +37,9 @@ PRODUCTS: Mapping[str, tuple[Any, str]] = {
     "subnet": (SubnetClient, "vpc"),
     "ims": (ImsClient, "ims"),
     "iam": (IamClient, "iam"),
+    "bss": (BssClient, "bss"),
 }
+GLOBAL = ("iam", "bss")  # one for all regions, and called for the whole account
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d{1,3}")
 
 # The SDK logs the text of its exceptions to loggers that no handler of ours hears; Python would print those to stderr.
@@ -81,6 +84,10 @@ class Calls:
     def iam(self, operation: str, request: Any) -> dict[str, Any]:
         """Calls a method of IamClient, which is one for all regions."""
         return self._call("iam", "", operation, request)[0]
+
+    def bss(self, operation: str, request: Any) -> dict[str, Any]:
+        """Calls a method of BssClient, the billing centre, which is one for all regions."""
+        return self._call("bss", "", operation, request)[0]
 
     def _call(self, product: str, region_id: str, operation: str, request: Any) -> tuple[dict[str, Any], str]:
         client = self._client(product, region_id, operation)
@@ -137,12 +144,20 @@ class Calls:
         return client
 
     def _signer(self, product: str, region_id: str, operation: str) -> Any:
-        """What the SDK signs with: for a project in a region, for the whole account at IAM."""
-        project = "" if product == "iam" else self._project(region_id, operation)
+        """What the SDK signs with: for a project in a region, for the whole account at IAM and at the billing centre."""
+        project = "" if product in GLOBAL else self._project(region_id, operation)
+        domain = self._domain() if product == "bss" else None
         if self._credentials.ambient:
-            return self._machine_identity(project, operation)
+            identity = self._machine_identity(project, operation)
+            return identity.with_domain_id(domain) if domain else identity
         key, secret = self._credentials.access_key, self._credentials.secret
-        return BasicCredentials(key, secret, project) if project else GlobalCredentials(key, secret)
+        return BasicCredentials(key, secret, project) if project else GlobalCredentials(key, secret, domain)
+
+    def _domain(self) -> str | None:
+        """The account's own id, which the billing centre is told in X-Domain-Id."""
+        asked = "keystone_list_auth_domains"
+        rows = rows_in(asked, self.iam(asked, KeystoneListAuthDomainsRequest()), "domains")
+        return str(rows[0]["id"]) if rows else None
 
     def _machine_identity(self, project: str, operation: str) -> Any:
         """The identity of this machine, by the SDK's own chain: OIDC, environment, profile, the machine's agency."""
@@ -196,7 +211,7 @@ class Calls:
 
 
 def _machines(request: Any) -> int:
-    """How many machines the request makes or ends."""
+    """How many machines of its region the request makes or ends; the billing centre knows no regions, and counts requests."""
     body = getattr(request, "body", None)
     if getattr(body, "dry_run", None):
         return 0

@@ -3,7 +3,8 @@
 - gateway: "Error Codes" of the API Request Signing Guide and of API Gateway's user guide;
 - ECS, common: "Error codes" of the ECS API reference; idempotency: "Idempotent requests" there;
 - VPC: "Error codes" of the VPC API reference;
-- IMS: "Error codes" of the IMS API reference.
+- IMS: "Error codes" of the IMS API reference;
+- billing: "Unsubscribing from Yearly/Monthly Resources" of the BSS API reference, and "Error codes" there.
 
 Some of VPC's codes mean different things by their HTTP status: those are in BY_STATUS. Any other code is judged by its
 status, and keeps its name.
@@ -36,6 +37,7 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("APIGW", ErrorClass.PERMISSION_DENIED, "0302"),
     ("APIGW", ErrorClass.NOT_FOUND, "0101"),
     ("APIGW", ErrorClass.THROTTLED, "0308"),
+    ("APIG", ErrorClass.THROTTLED, "0308"),  # spelled so in the BSS API reference
     # ECS: sold out, withdrawn, no capacity; no address left in a subnet is a stock that is empty, too
     ("Ecs", ErrorClass.OUT_OF_STOCK, "0012 0018 0019 0044 0319"),
     ("Ecs", ErrorClass.QUOTA_EXCEEDED, "0001 0013 0021 0022"),
@@ -43,12 +45,15 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     # The account is restricted, in arrears or not known by name; the type is not open to it.
     ("Ecs", ErrorClass.PERMISSION_DENIED, "0003 0016 0025 0027 0028 0058 0066 0068 0071 0110"),
     ("Ecs", ErrorClass.NOT_FOUND, "0029 0031 0034 0038 0114 0314 0614"),
-    ("Ecs", ErrorClass.CONFLICT, "0010 0017 0030 0032 0048 0073 0100 0101 0102 0501 0603 0605"),
+    ("Ecs", ErrorClass.CONFLICT, "0010 0017 0030 0032 0048 0073 0100 0101 0102 0501 0603"),
+    # The machine is locked (its owner has to unlock it); only prepaid machines are not deleted.
+    ("Ecs", ErrorClass.PERMISSION_DENIED, "0605"),
+    ("Ecs", ErrorClass.NOT_RELEASABLE, "0513"),
     (
         "Ecs",
         ErrorClass.INVALID_PARAMETER,
         "0000 0005 0006 0007 0008 0011 0014 0015 0023 0037 0039 0041 0042 0043 0045 0046 0049 0050 0051 0052 0053 "
-        "0064 0074 0075 0084 0089 0104 0112 0118 0510 0513 0904 0905 0906 0907 0908 0909 0911 0912 0913 0914 0915",
+        "0064 0074 0075 0084 0089 0104 0112 0118 0510 0904 0905 0906 0907 0908 0909 0911 0912 0913 0914 0915",
     ),
     (
         "Ecs",
@@ -78,6 +83,20 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("VPC", ErrorClass.UNAVAILABLE, "0102 0106 0111 0119"),
     # IMS
     ("IMG", ErrorClass.INVALID_PARAMETER, "0001 0003 0024"),
+    # billing: not allowed, or not an account of this site's; the resource is locked
+    ("CBC", ErrorClass.PERMISSION_DENIED, "0150 0151 0156 3002"),
+    ("CBC", ErrorClass.INVALID_PARAMETER, "0100"),
+    # no such resource; gone already, or not known to billing yet
+    ("CBC", ErrorClass.NOT_FOUND, "99003012 30000067"),
+    # another transaction of this resource is carried out
+    ("CBC", ErrorClass.CONFLICT, "99003651"),
+    # in an order that is not paid, frozen, invoiced, on trial, of the marketplace, under a savings plan, part of a whole …
+    (
+        "CBC",
+        ErrorClass.NOT_RELEASABLE,
+        "30000053 99003100 99003128 99003185 99003643 99003647 99003649 99003650 99003652 99003654 99003656",
+    ),
+    ("CBC", ErrorClass.UNAVAILABLE, "0999 99006066"),
 )
 CODES: Mapping[str, ErrorClass] = {
     f"{service}.{number}": kind for service, kind, numbers in _GROUPS for number in numbers.split()

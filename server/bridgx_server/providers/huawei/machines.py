@@ -11,7 +11,7 @@ from huaweicloudsdkecs import v2 as ecs
 
 from bridgx_server.providers import answers
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Disk, Machine, MachineState
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ProviderError
 from bridgx_server.providers.huawei import words
 from bridgx_server.providers.huawei.calls import Calls, pages, rows_in
 from bridgx_server.providers.huawei.errors import PROVIDER, invalid
@@ -35,9 +35,7 @@ TAGS = 10
 TAG_KEY = re.compile(r"[^\x00-\x1f=*<>\\,|/]{1,36}")
 TAG_VALUE = re.compile(r"[^\x00-\x1f=*<>\\,|]{0,43}")
 
-ONLY_POSTPAID = "Ecs.0513"
 PREPAID = "1"  # `charging_mode` of a machine's metadata
-DELETE_ROUNDS = 3  # how often a delete is sent when machines vanish under it
 
 
 class Machines:
@@ -105,58 +103,6 @@ class Machines:
 
         found = {row["id"]: _machine(row) for row in pages(fetch, PAGE) if row.get("status")}
         return [machine for machine in found.values() if tags.items() <= machine.tags.items()]
-
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        left = list(dict.fromkeys(instance_ids))
-        for _ in range(DELETE_ROUNDS):
-            if not left:
-                return
-            try:
-                self._delete(region_id, left)
-            except ProviderError as error:
-                if error.kind is not ErrorClass.NOT_FOUND:
-                    raise
-                there = {str(row["id"]) for row in self._existing(region_id, left)}
-                if len(there) == len(left):
-                    raise  # it says that one is not there, and shows them all
-                left = [instance_id for instance_id in left if instance_id in there]
-            else:
-                return
-        if left:
-            raise ProviderError(
-                ErrorClass.CONFLICT,
-                "machines go away while they are being deleted",
-                provider=PROVIDER,
-                operation="delete_machines",
-            )
-
-    def _delete(self, region_id: str, instance_ids: list[str]) -> None:
-        body = ecs.DeleteServersRequestBody(
-            servers=[ecs.ServerId(id=instance_id) for instance_id in instance_ids],
-            delete_publicip=True,
-            delete_volume=True,
-        )
-        try:
-            self._calls.ecs(region_id, "delete_servers", ecs.DeleteServersRequest(body=body))
-        except ProviderError as error:
-            if error.vendor_code != ONLY_POSTPAID:
-                raise
-            refused = error
-        else:
-            return
-        rows = self._existing(region_id, instance_ids)
-        prepaid = [row["id"] for row in rows if (row.get("metadata") or {}).get("charging_mode") == PREPAID]
-        raise ProviderError(
-            ErrorClass.INVALID_PARAMETER,
-            "nothing was deleted: Huawei deletes no prepaid machine before it has been unsubscribed from in its billing "
-            f"center; prepaid are {', '.join(prepaid) or 'some of the machines'}",
-            provider=PROVIDER,
-            operation=refused.operation,
-            vendor_code=refused.vendor_code,
-            request_id=refused.request_id,
-            http_status=refused.http_status,
-            field="instance_ids",
-        )
 
     def _existing(self, region_id: str, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         return [row for row in self._rows(region_id, instance_ids) if row.get("status")]
@@ -251,8 +197,17 @@ def _address(request: CreateMachines, part: Any, *, prepaid: bool) -> Any:
     )
 
 
+def is_prepaid(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the list is of a machine paid for in advance."""
+    return (row.get("metadata") or {}).get("charging_mode") == PREPAID
+
+
 def _machine(row: dict[str, Any]) -> Machine:
     state = words.state_of(row.get("status") or "", row.get("OS-EXT-STS:task_state") or "")
+    reason = _fault(row) if state is MachineState.FAILED else ""
+    if row.get("in_recycle_bin"):
+        # Deleted, and kept for a while because the account's owner has switched the bin on; nothing more is asked of it.
+        state, reason = MachineState.DELETED, "it is in the account's recycle bin"
     addresses = [address for network in (row.get("addresses") or {}).values() for address in network]
 
     def address(kind: str) -> str:
@@ -268,8 +223,9 @@ def _machine(row: dict[str, Any]) -> Machine:
         created_at=words.moment(row.get("created")),
         started_at=words.moment(row.get("OS-SRV-USG:launched_at")),
         ended_at=words.moment(row.get("OS-SRV-USG:terminated_at")),
-        reason=_fault(row) if state is MachineState.FAILED else "",
+        reason=reason,
         tags=dict(tag.partition("=")[::2] for tag in row.get("tags") or ()),
+        charge_type="PrePaid" if is_prepaid(row) else "PostPaid",
     )
 
 

@@ -60,7 +60,7 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         "cvm",
         "LimitExceeded.InstanceQuota LimitExceeded.CvmInstanceQuota LimitExceeded.PrepayQuota LimitExceeded.SpotQuota"
         " LimitExceeded.SingleUSGQuota LimitExceeded.AssociateUSGLimitExceeded"
-        " LimitExceeded.CvmsVifsPerSecGroupLimitExceeded LimitExceeded.TagResourceQuota LimitExceeded.UserReturnQuota"
+        " LimitExceeded.CvmsVifsPerSecGroupLimitExceeded LimitExceeded.TagResourceQuota"
         " InstancesQuotaLimitExceeded ResourceInsufficient.InsufficientGroupQuota"
         " ResourceInsufficient.DisasterRecoverGroupCvmQuota UnsupportedOperation.UserLimitOperationExceedQuota"
         " InvalidParameterValue.TagQuotaLimitExceeded",
@@ -105,9 +105,15 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         " AccountQualificationRestrictions InvalidPermission OperationDenied.AccountNotSupported"
         " OperationDenied.InnerUserProhibitAction InvalidParameter.SpecialParameterForSpecialAccount"
         " UnsupportedOperation.InvalidInstancesOwner UnsupportedOperation.InstancesProtected"
-        # Machines that Tencent does not take back, by its rules of return.
-        " FailedOperation.Unreturnable InvalidInstanceNotSupportedPrepaidInstance"
+        # It is to be deleted at a time that its owner has set, and until then by nobody.
+        " UnsupportedOperation.InvalidInstanceNotSupportedProtectedInstance"
         " UnsupportedOperation.RedHatInstanceTerminateUnsupported",
+    ),
+    (
+        ErrorClass.NOT_RELEASABLE,
+        "cvm",
+        # Machines that Tencent does not take back, by its rules of return, or not in this month any more.
+        "FailedOperation.Unreturnable InvalidInstanceNotSupportedPrepaidInstance LimitExceeded.UserReturnQuota",
     ),
     (
         ErrorClass.PERMISSION_DENIED,

@@ -7,15 +7,13 @@ from typing import Any
 
 from bridgx_server.providers import answers
 from bridgx_server.providers.base import CreatedMachines, CreateMachines, Machine, MachineState
-from bridgx_server.providers.deletion import Deletion
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.tencent import specification, words
 from bridgx_server.providers.tencent.calls import Calls, among
 from bridgx_server.providers.tencent.errors import PROVIDER
 
 MOST_FILTERS = 10
-ROUNDS_OF_DELETION = 3  # how often a deletion is sent when machines vanish under it
-NOT_DELETABLE = "UnsupportedOperation.InstanceStateLaunchFailed"
+PREPAID = "PREPAID"
 DRY_RUN = "DryRunOperation"
 
 
@@ -65,62 +63,6 @@ class Machines:
         found = [_machine(row) for row in listed]
         return [machine for machine in found if tags.items() <= machine.tags.items()]
 
-    def delete_machines(self, region_id: str, instance_ids: Sequence[str]) -> None:
-        """Deletes machines, each kind in a call of its own: all ids of one must have the same charge type.
-
-        Prepaid machines go to the recycle bin at first; a second call deletes them from there. Machines that could not
-        be made are not deletable: the cloud takes them back by itself. Once a call was done, a refusal is a CONFLICT.
-        """
-        with Deletion() as deletion:
-            self._delete(deletion, region_id, instance_ids)
-
-    def _delete(self, deletion: Deletion, region_id: str, instance_ids: Sequence[str]) -> None:
-        shown = {row["InstanceId"]: row for row in self._rows(region_id, instance_ids)}
-        # Those that are not shown are gone, or so new that they are not shown yet.
-        self._terminate(deletion, region_id, [key for key in dict.fromkeys(instance_ids) if key not in shown])
-        failed, prepaid, in_bin, others = [], [], [], []
-        for key, row in shown.items():
-            state = row.get("InstanceState")
-            if state == "TERMINATING":
-                continue
-            if state == "LAUNCH_FAILED":
-                failed.append(key)
-            elif row.get("InstanceChargeType") != "PREPAID":
-                others.append(key)
-            elif state == "SHUTDOWN":
-                in_bin.append(key)
-            else:
-                prepaid.append(key)
-        self._terminate(deletion, region_id, others)
-        self._terminate(deletion, region_id, prepaid, ReleasePrepaidDataDisks=True)
-        self._terminate(deletion, region_id, [*in_bin, *prepaid], ReleasePrepaidDataDisks=True)
-        try:
-            self._terminate(deletion, region_id, failed)
-        except ProviderError as error:
-            if error.vendor_code != NOT_DELETABLE:
-                raise
-
-    def _terminate(self, deletion: Deletion, region_id: str, ids: list[str], **parameters: Any) -> None:
-        """One id that does not exist fails the whole call, so those that are left are looked up and asked for anew."""
-        left = ids
-        for final in (False,) * (ROUNDS_OF_DELETION - 1) + (True,):
-            if not left:
-                return
-            try:
-                self._calls.cvm(region_id, "TerminateInstances", InstanceIds=left, **parameters)
-            except ProviderError as error:
-                if error.kind is not ErrorClass.NOT_FOUND:
-                    raise
-                # The message names them. One that is not shown, and is said not to exist, is gone too.
-                there = {row["InstanceId"] for row in self._rows(region_id, left)}
-                rest = [key for key in left if key in there or (key not in error.message and _names_any(error, left))]
-                if rest and (final or len(rest) == len(left)):
-                    raise  # one is said not to exist, and all are shown
-                left = rest
-            else:
-                deletion.released = True
-                return
-
     def _rows(self, region_id: str, instance_ids: Iterable[str]) -> list[dict[str, Any]]:
         def fetch(ids: list[str]) -> list[dict[str, Any]]:
             return [row for row in self._list(region_id, InstanceIds=ids) if row["InstanceId"] in ids]
@@ -129,10 +71,6 @@ class Machines:
 
     def _list(self, region_id: str, **parameters: Any) -> list[dict[str, Any]]:
         return self._calls.cvm_pages(region_id, "DescribeInstances", "InstanceSet", "InstanceId", **parameters)
-
-
-def _names_any(error: ProviderError, ids: Iterable[str]) -> bool:
-    return any(key in error.message for key in ids)
 
 
 def _order(request: CreateMachines) -> dict[str, Any]:
@@ -190,4 +128,6 @@ def _machine(row: dict[str, Any]) -> Machine:
         created_at=words.moment(row.get("CreatedTime")),
         reason=reason,
         tags={tag["Key"]: tag.get("Value") or "" for tag in row.get("Tags") or ()},
+        charge_type="PrePaid" if row.get("InstanceChargeType") == PREPAID else "PostPaid",
+        expires_at=words.moment(row.get("ExpiredTime")),
     )

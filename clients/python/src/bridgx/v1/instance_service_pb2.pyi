@@ -41,7 +41,7 @@ class ListInstancesResponse(_message.Message):
     def __init__(self, instance_list: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., pager: _Optional[_Union[_common_pb2.Pager, _Mapping]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("instance_id", "ip_inner", "ip_outer", "provider", "create_at", "status", "startup_time", "cluster_name", "instance_type", "protected")
+    __slots__ = ("instance_id", "ip_inner", "ip_outer", "provider", "create_at", "status", "startup_time", "cluster_name", "instance_type", "protected", "deletion_refusal", "deletion_refused_at", "charge_type", "expire_at")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     IP_INNER_FIELD_NUMBER: _ClassVar[int]
     IP_OUTER_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,10 @@ class Instance(_message.Message):
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
     PROTECTED_FIELD_NUMBER: _ClassVar[int]
+    DELETION_REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    DELETION_REFUSED_AT_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_AT_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     ip_inner: str
     ip_outer: str
@@ -62,7 +66,11 @@ class Instance(_message.Message):
     cluster_name: str
     instance_type: str
     protected: bool
-    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., provider: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., startup_time: _Optional[int] = ..., cluster_name: _Optional[str] = ..., instance_type: _Optional[str] = ..., protected: _Optional[bool] = ...) -> None: ...
+    deletion_refusal: str
+    deletion_refused_at: _timestamp_pb2.Timestamp
+    charge_type: str
+    expire_at: _timestamp_pb2.Timestamp
+    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., provider: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., startup_time: _Optional[int] = ..., cluster_name: _Optional[str] = ..., instance_type: _Optional[str] = ..., protected: _Optional[bool] = ..., deletion_refusal: _Optional[str] = ..., deletion_refused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charge_type: _Optional[str] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetInstanceRequest(_message.Message):
     __slots__ = ("instance_id",)
@@ -77,7 +85,7 @@ class GetInstanceResponse(_message.Message):
     def __init__(self, instance: _Optional[_Union[InstanceDetail, _Mapping]] = ...) -> None: ...
 
 class InstanceDetail(_message.Message):
-    __slots__ = ("instance_id", "provider", "region_id", "image_id", "instance_type", "ip_inner", "ip_outer", "create_at", "storage_config", "network_config", "zone_id", "cluster_name", "status", "task_id", "protected")
+    __slots__ = ("instance_id", "provider", "region_id", "image_id", "instance_type", "ip_inner", "ip_outer", "create_at", "storage_config", "network_config", "zone_id", "cluster_name", "status", "task_id", "protected", "deletion_refusal", "deletion_refused_at", "charge_type", "expire_at")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +101,10 @@ class InstanceDetail(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PROTECTED_FIELD_NUMBER: _ClassVar[int]
+    DELETION_REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    DELETION_REFUSED_AT_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_AT_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     provider: str
     region_id: str
@@ -108,7 +120,11 @@ class InstanceDetail(_message.Message):
     status: str
     task_id: str
     protected: bool
-    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., image_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage_config: _Optional[_Union[InstanceStorage, _Mapping]] = ..., network_config: _Optional[_Union[InstanceNetwork, _Mapping]] = ..., zone_id: _Optional[str] = ..., cluster_name: _Optional[str] = ..., status: _Optional[str] = ..., task_id: _Optional[str] = ..., protected: _Optional[bool] = ...) -> None: ...
+    deletion_refusal: str
+    deletion_refused_at: _timestamp_pb2.Timestamp
+    charge_type: str
+    expire_at: _timestamp_pb2.Timestamp
+    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., region_id: _Optional[str] = ..., image_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage_config: _Optional[_Union[InstanceStorage, _Mapping]] = ..., network_config: _Optional[_Union[InstanceNetwork, _Mapping]] = ..., zone_id: _Optional[str] = ..., cluster_name: _Optional[str] = ..., status: _Optional[str] = ..., task_id: _Optional[str] = ..., protected: _Optional[bool] = ..., deletion_refusal: _Optional[str] = ..., deletion_refused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charge_type: _Optional[str] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class InstanceStorage(_message.Message):
     __slots__ = ("system_disk_type", "system_disk_size", "data_disks", "data_disk_num")

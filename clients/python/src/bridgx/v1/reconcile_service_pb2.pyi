@@ -202,16 +202,18 @@ class Orphan(_message.Message):
     def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., account: _Optional[str] = ..., region_id: _Optional[str] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., state: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., delete_asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_asked_by: _Optional[str] = ..., delete_failure: _Optional[str] = ...) -> None: ...
 
 class DeleteOrphansRequest(_message.Message):
-    __slots__ = ("instance_ids", "provider", "account", "region_id")
+    __slots__ = ("instance_ids", "provider", "account", "region_id", "release_prepaid")
     INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     REGION_ID_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PREPAID_FIELD_NUMBER: _ClassVar[int]
     instance_ids: _containers.RepeatedScalarFieldContainer[str]
     provider: str
     account: str
     region_id: str
-    def __init__(self, instance_ids: _Optional[_Iterable[str]] = ..., provider: _Optional[str] = ..., account: _Optional[str] = ..., region_id: _Optional[str] = ...) -> None: ...
+    release_prepaid: bool
+    def __init__(self, instance_ids: _Optional[_Iterable[str]] = ..., provider: _Optional[str] = ..., account: _Optional[str] = ..., region_id: _Optional[str] = ..., release_prepaid: _Optional[bool] = ...) -> None: ...
 
 class DeleteOrphansResponse(_message.Message):
     __slots__ = ("results",)

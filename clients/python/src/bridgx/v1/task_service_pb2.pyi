@@ -33,7 +33,7 @@ class ExpandClusterResponse(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class ShrinkClusterRequest(_message.Message):
-    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id", "termination_policy", "instance_ids")
+    __slots__ = ("task_name", "cluster_name", "ips", "count", "request_id", "termination_policy", "instance_ids", "release_prepaid")
     TASK_NAME_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     IPS_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class ShrinkClusterRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PREPAID_FIELD_NUMBER: _ClassVar[int]
     task_name: str
     cluster_name: str
     ips: _containers.RepeatedScalarFieldContainer[str]
@@ -48,7 +49,8 @@ class ShrinkClusterRequest(_message.Message):
     request_id: str
     termination_policy: str
     instance_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    release_prepaid: bool
+    def __init__(self, task_name: _Optional[str] = ..., cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., request_id: _Optional[str] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ..., release_prepaid: _Optional[bool] = ...) -> None: ...
 
 class ShrinkClusterResponse(_message.Message):
     __slots__ = ("task_id",)
@@ -109,7 +111,7 @@ class GetTaskResponse(_message.Message):
     def __init__(self, task: _Optional[_Union[TaskDetail, _Mapping]] = ...) -> None: ...
 
 class TaskDetail(_message.Message):
-    __slots__ = ("task_id", "task_name", "task_action", "status", "cluster_name", "create_at", "execute_time", "finish_at", "asked", "pending", "running", "failed", "deleted", "phase", "reason", "error_class", "chunks", "create_by", "provider", "start_at", "progress", "termination_policy", "created_machines")
+    __slots__ = ("task_id", "task_name", "task_action", "status", "cluster_name", "create_at", "execute_time", "finish_at", "asked", "pending", "running", "failed", "deleted", "phase", "reason", "error_class", "chunks", "create_by", "provider", "start_at", "progress", "termination_policy", "created_machines", "release_prepaid")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_NAME_FIELD_NUMBER: _ClassVar[int]
     TASK_ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +135,7 @@ class TaskDetail(_message.Message):
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
     CREATED_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PREPAID_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_name: str
     task_action: str
@@ -156,7 +159,8 @@ class TaskDetail(_message.Message):
     progress: TaskProgress
     termination_policy: str
     created_machines: str
-    def __init__(self, task_id: _Optional[str] = ..., task_name: _Optional[str] = ..., task_action: _Optional[str] = ..., status: _Optional[str] = ..., cluster_name: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execute_time: _Optional[int] = ..., finish_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ..., create_by: _Optional[str] = ..., provider: _Optional[str] = ..., start_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., termination_policy: _Optional[str] = ..., created_machines: _Optional[str] = ...) -> None: ...
+    release_prepaid: bool
+    def __init__(self, task_id: _Optional[str] = ..., task_name: _Optional[str] = ..., task_action: _Optional[str] = ..., status: _Optional[str] = ..., cluster_name: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execute_time: _Optional[int] = ..., finish_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ..., create_by: _Optional[str] = ..., provider: _Optional[str] = ..., start_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., termination_policy: _Optional[str] = ..., created_machines: _Optional[str] = ..., release_prepaid: _Optional[bool] = ...) -> None: ...
 
 class TaskProgress(_message.Message):
     __slots__ = ("planned", "requested", "booting", "running", "deleting", "deleted", "failed")
@@ -231,12 +235,14 @@ class TaskChunk(_message.Message):
     def __init__(self, chunk_id: _Optional[str] = ..., index: _Optional[int] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., asked: _Optional[int] = ..., accepted: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., vendor_code: _Optional[str] = ..., vendor_request_id: _Optional[str] = ..., planned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_running_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_running_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., subnet_id: _Optional[str] = ..., placement: _Optional[int] = ..., moved: _Optional[int] = ..., deleted: _Optional[int] = ..., replacement: _Optional[bool] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class CancelTaskRequest(_message.Message):
-    __slots__ = ("task_id", "created_machines")
+    __slots__ = ("task_id", "created_machines", "release_prepaid")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     CREATED_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PREPAID_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     created_machines: str
-    def __init__(self, task_id: _Optional[str] = ..., created_machines: _Optional[str] = ...) -> None: ...
+    release_prepaid: bool
+    def __init__(self, task_id: _Optional[str] = ..., created_machines: _Optional[str] = ..., release_prepaid: _Optional[bool] = ...) -> None: ...
 
 class CancelTaskResponse(_message.Message):
     __slots__ = ("task_id", "status")
@@ -315,21 +321,23 @@ class PlanExpandResponse(_message.Message):
     def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., placements: _Optional[_Iterable[_Union[PlannedPlacement, _Mapping]]] = ..., max_machines: _Optional[int] = ..., used: _Optional[int] = ..., coming: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class PlanShrinkRequest(_message.Message):
-    __slots__ = ("cluster_name", "ips", "count", "termination_policy", "instance_ids")
+    __slots__ = ("cluster_name", "ips", "count", "termination_policy", "instance_ids", "release_prepaid")
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     IPS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TERMINATION_POLICY_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PREPAID_FIELD_NUMBER: _ClassVar[int]
     cluster_name: str
     ips: _containers.RepeatedScalarFieldContainer[str]
     count: int
     termination_policy: str
     instance_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    release_prepaid: bool
+    def __init__(self, cluster_name: _Optional[str] = ..., ips: _Optional[_Iterable[str]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., instance_ids: _Optional[_Iterable[str]] = ..., release_prepaid: _Optional[bool] = ...) -> None: ...
 
 class PlanShrinkResponse(_message.Message):
-    __slots__ = ("feasible", "refusals", "chunks", "victims", "count", "termination_policy", "candidates", "protected_machines", "tasks_before", "seconds")
+    __slots__ = ("feasible", "refusals", "chunks", "victims", "count", "termination_policy", "candidates", "protected_machines", "tasks_before", "seconds", "prepaid_machines", "prepaid_release")
     FEASIBLE_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
@@ -340,6 +348,8 @@ class PlanShrinkResponse(_message.Message):
     PROTECTED_MACHINES_FIELD_NUMBER: _ClassVar[int]
     TASKS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PREPAID_MACHINES_FIELD_NUMBER: _ClassVar[int]
+    PREPAID_RELEASE_FIELD_NUMBER: _ClassVar[int]
     feasible: bool
     refusals: _containers.RepeatedCompositeFieldContainer[PlanRefusal]
     chunks: _containers.RepeatedCompositeFieldContainer[PlannedChunk]
@@ -350,7 +360,9 @@ class PlanShrinkResponse(_message.Message):
     protected_machines: int
     tasks_before: int
     seconds: float
-    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., victims: _Optional[_Iterable[_Union[PlannedVictim, _Mapping]]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., candidates: _Optional[int] = ..., protected_machines: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+    prepaid_machines: int
+    prepaid_release: str
+    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., victims: _Optional[_Iterable[_Union[PlannedVictim, _Mapping]]] = ..., count: _Optional[int] = ..., termination_policy: _Optional[str] = ..., candidates: _Optional[int] = ..., protected_machines: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ..., prepaid_machines: _Optional[int] = ..., prepaid_release: _Optional[str] = ...) -> None: ...
 
 class PlanRefusal(_message.Message):
     __slots__ = ("reason", "field", "message")
@@ -399,15 +411,19 @@ class PlannedPlacement(_message.Message):
     def __init__(self, placement: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., sold_out_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., vendor_code: _Optional[str] = ...) -> None: ...
 
 class PlannedVictim(_message.Message):
-    __slots__ = ("instance_id", "ip_inner", "ip_outer", "zone_id", "create_at")
+    __slots__ = ("instance_id", "ip_inner", "ip_outer", "zone_id", "create_at", "charge_type", "expire_at")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     IP_INNER_FIELD_NUMBER: _ClassVar[int]
     IP_OUTER_FIELD_NUMBER: _ClassVar[int]
     ZONE_ID_FIELD_NUMBER: _ClassVar[int]
     CREATE_AT_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_AT_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     ip_inner: str
     ip_outer: str
     zone_id: str
     create_at: _timestamp_pb2.Timestamp
-    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., zone_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    charge_type: str
+    expire_at: _timestamp_pb2.Timestamp
+    def __init__(self, instance_id: _Optional[str] = ..., ip_inner: _Optional[str] = ..., ip_outer: _Optional[str] = ..., zone_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charge_type: _Optional[str] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -45,8 +45,11 @@ class TaskServiceStub:
     """
     ShrinkCluster: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]
     """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
-    Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
-    so. A machine that is gone already counts as deleted.
+    Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when
+    the cloud says so. A machine that is gone already counts as deleted, once the cloud has not shown it for long enough.
+    A machine that the cloud does not delete (protected there, or paid for in advance and not expired) keeps no other alive:
+    it stays in the cluster as it was, with the reason in `deletion_refusal` of the machine and in the task, which then ends
+    in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
     one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
@@ -103,8 +106,11 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """
     ShrinkCluster: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]  # type: ignore[assignment]
     """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
-    Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
-    so. A machine that is gone already counts as deleted.
+    Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when
+    the cloud says so. A machine that is gone already counts as deleted, once the cloud has not shown it for long enough.
+    A machine that the cloud does not delete (protected there, or paid for in advance and not expired) keeps no other alive:
+    it stays in the cluster as it was, with the reason in `deletion_refusal` of the machine and in the task, which then ends
+    in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
     one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
@@ -170,8 +176,11 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.ShrinkClusterResponse, _abc.Awaitable[_task_service_pb2.ShrinkClusterResponse]]:
         """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
-        Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when the cloud says
-        so. A machine that is gone already counts as deleted.
+        Protected machines are never chosen. Returns the task's id at once; the machines go later and are believed gone only when
+        the cloud says so. A machine that is gone already counts as deleted, once the cloud has not shown it for long enough.
+        A machine that the cloud does not delete (protected there, or paid for in advance and not expired) keeps no other alive:
+        it stays in the cluster as it was, with the reason in `deletion_refusal` of the machine and in the task, which then ends
+        in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
         A call again with the same request_id returns the first task's id and deletes nothing more.
         Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
         one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with

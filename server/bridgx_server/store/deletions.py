@@ -1,0 +1,166 @@
+"""What the inventory knows of deletions: which machines a shrink deletes, which nobody wants, and which the cloud kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import Case
+
+from bridgx_server.store.database import Store
+from bridgx_server.store.instances import (
+    DELETING,
+    IN_USE,
+    PENDING,
+    RUNNING,
+    Tended,
+    change,
+    choose_no_more,
+    columns,
+    may_be_chosen,
+    of_task,
+)
+from bridgx_server.store.models import ChunkRow, InstanceRow
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a cloud did not delete a machine: a word of ErrorReason in lower case, and what a user reads."""
+
+    reason: str
+    told: str
+
+
+def mark_deleting(row_ids: Sequence[int], now: int, *, release_prepaid: bool) -> None:
+    """Lets a shrink delete machines that run, or were given up and not deleted, inside the caller's transaction.
+
+    Nobody else looks at them until it has asked the cloud. Those that were unwanted before stay so since then.
+    """
+    began = Case(None, [(_given_up(), InstanceRow.deleting_at)], now)
+    for start in range(0, len(row_ids), 500):
+        InstanceRow.update(
+            status=DELETING, deleting_at=began, tend_at=None, absences=0, release_prepaid=release_prepaid
+        ).where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & may_be_chosen()).execute()
+
+
+def choose(row_ids: Sequence[int], chunk_id: int) -> int:
+    """Sets machines aside for a chunk of a shrink, inside the caller's transaction; returns how many were free."""
+    return int(
+        InstanceRow.update(delete_chunk_id=chunk_id)
+        .where(InstanceRow.id.in_(list(row_ids)) & may_be_chosen() & InstanceRow.delete_chunk_id.is_null())
+        .execute()
+    )
+
+
+def give_back(
+    machines: Sequence[Tended], now: int, *, refusals: Mapping[int, Refusal] | None = None, again_at: int = 0
+) -> None:
+    """Lets machines that were to be deleted be what they were, inside the caller's transaction; none is a shrink's any more.
+
+    Args:
+        refusals: why the cloud did not delete them, by the row's id.
+        again_at: when the cloud is asked about those that are unwanted (ms).
+    """
+    refusals = refusals or {}
+    for machine in machines:
+        changes: dict[str, object] = {"delete_sent_at": 0, "release_prepaid": False}
+        if refusal := refusals.get(machine.id):
+            changes |= refused(refusal, now)
+        if machine.unwanted:
+            changes |= {"tend_at": again_at or now}
+        else:
+            # Nobody has looked at it meanwhile, and it may still have to be asked for its address.
+            changes |= {"deleting_at": 0, "tend_at": None if machine.ip_inner else now}
+        status = PENDING if machine.unwanted and not machine.running_at else RUNNING
+        change(machine.id, if_status=DELETING, status=status, **changes)
+    # One that is lost too: it may come back, and must then be free for another shrink.
+    choose_no_more([machine.id for machine in machines])
+
+
+def refused(refusal: Refusal, now: int) -> dict[str, object]:
+    """The columns that say why a cloud did not delete a machine."""
+    return {
+        "deletion_refused": refusal.reason,
+        "deletion_refusal": refusal.told,
+        "deletion_refused_at": now,
+    }
+
+
+# The columns of :func:`refused` when the cloud has agreed, or the machine has gone.
+NOT_REFUSED: Mapping[str, object] = {"deletion_refused": "", "deletion_refusal": "", "deletion_refused_at": 0}
+
+
+def _given_up() -> Any:
+    return InstanceRow.unwanted & (InstanceRow.deleting_at > 0)
+
+
+def not_deleted(store: Store, task_id: int) -> list[Tended]:
+    """The machines of an expand that are not wanted, and that the cloud has refused to delete."""
+    return [
+        machine
+        for machine in of_task(store, task_id)
+        if machine.unwanted and machine.status in (*IN_USE, DELETING) and machine.deletion_refused
+    ]
+
+
+def kept_in(store: Store, cluster_id: int) -> tuple[int, str]:
+    """How many machines of a cluster its cloud has refused to delete, and why it did so last."""
+    query = InstanceRow.select(InstanceRow.deletion_refusal).where(
+        (InstanceRow.cluster_id == cluster_id)
+        & InstanceRow.status.in_([*IN_USE, DELETING])
+        & (InstanceRow.deletion_refused_at > 0)
+    )
+    with store.connection():
+        told = [str(row[0]) for row in query.order_by(InstanceRow.deletion_refused_at.desc()).tuples()]
+    return len(told), told[0] if told else ""
+
+
+def undecided(store: Store, task_id: int, since: int) -> int:
+    """How many of its machines paid in advance are unwanted since later than ``since`` (ms), and the cloud has not said yet
+    whether it deletes them."""
+    with store.connection():
+        return int(
+            InstanceRow.select()
+            .where(
+                (InstanceRow.task_id == task_id)
+                & (InstanceRow.status == DELETING)
+                & InstanceRow.unwanted
+                & (InstanceRow.charge_type == "PrePaid")
+                & (InstanceRow.deleting_at > since)
+                & (InstanceRow.delete_sent_at == 0)
+                # One that is changing its state may go in a moment.
+                & ((InstanceRow.deletion_refused_at == 0) | (InstanceRow.deletion_refused == "conflict"))
+            )
+            .count()
+        )
+
+
+def refused_of_shrink(store: Store, task_id: int, words: Collection[str]) -> list[Tended]:
+    """The machines that a shrink has chosen and asked for, and that a cloud has refused to delete since, for these reasons."""
+    with store.connection():
+        query = (
+            InstanceRow.select(*columns())
+            .join(ChunkRow, on=(ChunkRow.id == InstanceRow.delete_chunk_id))
+            .where(
+                (ChunkRow.task_id == task_id)
+                & (ChunkRow.status == "ACCEPTED")
+                & (InstanceRow.status == DELETING)
+                & (InstanceRow.delete_sent_at == 0)
+                & InstanceRow.deletion_refused.in_(sorted(words))
+            )
+        )
+        return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
+
+
+def with_open_shrink(row_ids: Sequence[int]) -> set[int]:
+    """Those among machines that a chunk of a shrink which has not ended has chosen, inside the caller's transaction."""
+    found: set[int] = set()
+    for start in range(0, len(row_ids), 500):
+        query = (
+            InstanceRow.select(InstanceRow.id)
+            .join(ChunkRow, on=(ChunkRow.id == InstanceRow.delete_chunk_id))
+            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (ChunkRow.finished_at == 0))
+        )
+        found.update(int(row[0]) for row in query.tuples())
+    return found
