@@ -16,7 +16,8 @@ from bridgx_server.cloudsim.faults import KINDS
 if TYPE_CHECKING:
     from bridgx_server.cloudsim.server import CloudSim
 
-DELAYS = ("boot", "delete", "visible", "keep_deleted", "vpc")
+DELAYS = ("boot", "delete", "visible", "visible_network", "keep_deleted", "vpc")
+PAIRS = ("boot", "delete", "visible", "visible_network")  # delays that may be a range
 
 
 class BadInput(Exception):
@@ -141,7 +142,7 @@ class Control:
         changes: dict[str, Any] = {}
         for name in DELAYS:
             if name in body:
-                changes[name] = _seconds(name, body[name], pair=name in ("boot", "delete", "visible"))
+                changes[name] = _seconds(name, body[name], pair=name in PAIRS)
         for cloud in clouds:
             for name, value in changes.items():
                 setattr(cloud.delays, name, value)

@@ -25,11 +25,16 @@ RESERVED_HOSTS = 4  # addresses at the start of a subnet that no machine gets
 
 @dataclass
 class Delays:
-    """How long things take, in seconds; a pair is a range from which each machine gets its own."""
+    """How long things take, in seconds; a pair is a range from which each machine or network gets its own.
+
+    ``visible_network`` is how long a new VPC, subnet or security group is unknown to every other call: lists leave it out,
+    and a call that names it is answered "not found", one that deletes it too. It exists all the same.
+    """
 
     boot: tuple[float, float] = (2.0, 6.0)
     delete: tuple[float, float] = (0.5, 2.0)
     visible: tuple[float, float] = (0.0, 0.0)
+    visible_network: tuple[float, float] = (0.0, 0.0)
     keep_deleted: float = 0.0
     vpc: float = 0.0
 
@@ -124,11 +129,43 @@ class SimCloud:
 
     # Networks.
 
+    def knows(self, entity: Vpc | Subnet | Group) -> bool:
+        """Whether calls know it by now."""
+        return self.clock() >= entity.visible_at
+
+    def known_vpcs(self, account: str, region: str = "") -> list[Vpc]:
+        """The networks that a list shows now, of one region or all."""
+        return [row for row in self.vpcs.values() if self._is_shown(row, account, region)]
+
+    def known_subnets(self, account: str, region: str = "") -> list[Subnet]:
+        """The subnets that a list shows now."""
+        return [row for row in self.subnets.values() if self._is_shown(row, account, region)]
+
+    def known_groups(self, account: str, region: str = "") -> list[Group]:
+        """The security groups that a list shows now."""
+        return [row for row in self.groups.values() if self._is_shown(row, account, region)]
+
+    def _is_shown(self, entity: Vpc | Subnet | Group, account: str, region: str) -> bool:
+        return entity.account == account and region in ("", entity.region) and self.knows(entity)
+
+    def _network_visible_at(self, now: float) -> float:
+        return now + self._random.uniform(*self.delays.visible_network)
+
     def create_vpc(self, account: str, region: str, name: str, cidr: str, *, description: str = "") -> Vpc:
         """Makes a network; the block must be valid for the vendor already."""
         self._region(region)
         now = self.clock()
-        vpc = Vpc(self._new_id("vpc", self.vpcs), account, region, name, cidr, now, now + self.delays.vpc, description)
+        vpc = Vpc(
+            self._new_id("vpc", self.vpcs),
+            account,
+            region,
+            name,
+            cidr,
+            now,
+            now + self.delays.vpc,
+            description,
+            visible_at=self._network_visible_at(now),
+        )
         self.vpcs[vpc.vpc_id] = vpc
         self._put("vpc", vpc.vpc_id, vpc)
         return vpc
@@ -136,7 +173,7 @@ class SimCloud:
     def vpc(self, account: str, region: str, vpc_id: str) -> Vpc:
         """The network; raises NOT_FOUND."""
         found = self.vpcs.get(vpc_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"vpc {vpc_id} does not exist", subject="vpc", ids=(vpc_id,))
         return found
 
@@ -178,6 +215,7 @@ class SimCloud:
             now,
             now + self.delays.vpc,
             description,
+            visible_at=self._network_visible_at(now),
         )
         self.subnets[subnet.subnet_id] = subnet
         self._put("subnet", subnet.subnet_id, subnet)
@@ -186,7 +224,7 @@ class SimCloud:
     def subnet(self, account: str, region: str, subnet_id: str) -> Subnet:
         """The subnet; raises NOT_FOUND."""
         found = self.subnets.get(subnet_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"subnet {subnet_id} does not exist", subject="subnet", ids=(subnet_id,))
         return found
 
@@ -212,8 +250,26 @@ class SimCloud:
         """Makes a security group without rules; raises NOT_FOUND."""
         if vpc_id:
             self.vpc(account, region, vpc_id)
+        visible_at = self._network_visible_at(self.clock())
+        return self._new_group(account, region, vpc_id, name, group_type, description, visible_at)
+
+    def create_default_group(self, vpc: Vpc, description: str) -> Group:
+        """Makes the group that a VPC comes with, and that is seen when the VPC is."""
+        return self._new_group(vpc.account, vpc.region, vpc.vpc_id, "default", "normal", description, vpc.visible_at)
+
+    def _new_group(
+        self, account: str, region: str, vpc_id: str, name: str, group_type: str, description: str, visible_at: float
+    ) -> Group:
         group = Group(
-            self._new_id("group", self.groups), account, region, vpc_id, name, group_type, self.clock(), description
+            self._new_id("group", self.groups),
+            account,
+            region,
+            vpc_id,
+            name,
+            group_type,
+            self.clock(),
+            description,
+            visible_at=visible_at,
         )
         self.groups[group.group_id] = group
         self._put("group", group.group_id, group)
@@ -222,7 +278,7 @@ class SimCloud:
     def group(self, account: str, region: str, group_id: str) -> Group:
         """The security group; raises NOT_FOUND."""
         found = self.groups.get(group_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"group {group_id} does not exist", subject="group", ids=(group_id,))
         return found
 

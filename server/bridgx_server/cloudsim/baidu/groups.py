@@ -45,10 +45,8 @@ def list_groups(call: Call, cloud: SimCloud) -> dict[str, Any]:
     machine = cloud.machines.get(parameters.get("instanceId", ""))
     rows = [
         _row(group)
-        for group in cloud.groups.values()
-        if group.account == call.account
-        and group.region == call.region
-        and (not wanted or group.group_id in wanted)
+        for group in cloud.known_groups(call.account, call.region)
+        if (not wanted or group.group_id in wanted)
         and parameters.get("vpcId", group.vpc_id) == group.vpc_id
         and ("instanceId" not in parameters or (machine is not None and group.group_id in machine.group_ids))
     ]

@@ -42,12 +42,13 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("Ecs", ErrorClass.INSUFFICIENT_BALANCE, "0067 0069 0070 7000"),
     # The account is restricted, in arrears or not known by name; the type is not open to it.
     ("Ecs", ErrorClass.PERMISSION_DENIED, "0003 0016 0025 0027 0028 0058 0066 0068 0071 0110"),
-    ("Ecs", ErrorClass.NOT_FOUND, "0029 0031 0034 0038 0114 0314 0614"),
+    # 0014, "Invalid VPC parameters", is also what a security group or VPC that ECS does not know gets (unverified).
+    ("Ecs", ErrorClass.NOT_FOUND, "0014 0029 0031 0034 0038 0114 0314 0614"),
     ("Ecs", ErrorClass.CONFLICT, "0010 0017 0030 0032 0048 0073 0100 0101 0102 0501 0603 0605"),
     (
         "Ecs",
         ErrorClass.INVALID_PARAMETER,
-        "0000 0005 0006 0007 0008 0011 0014 0015 0023 0037 0039 0041 0042 0043 0045 0046 0049 0050 0051 0052 0053 "
+        "0000 0005 0006 0007 0008 0011 0015 0023 0037 0039 0041 0042 0043 0045 0046 0049 0050 0051 0052 0053 "
         "0064 0074 0075 0084 0089 0104 0112 0118 0510 0513 0904 0905 0906 0907 0908 0909 0911 0912 0913 0914 0915",
     ),
     (
