@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from bridgx_server.cloudsim.aws.errors import Refused
 from bridgx_server.cloudsim.aws.shapes import OWNER, filtered, page, refuse_dry_run, tag_list, tags_for
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.entities import Group, Subnet, Vpc
 from bridgx_server.cloudsim.front import Call
+
+Row = TypeVar("Row", Vpc, Subnet, Group)
 
 MOST_RULES = 60  # a direction; the default quota of rules in a security group
 ALL_OUT = {
@@ -196,7 +198,7 @@ def _block(cidr: str, code: str) -> None:
         raise Refused(400, code, f"The CIDR '{cidr}' is invalid.")
 
 
-def _wanted(rows: Sequence[Any], ids: list[str] | None, key: str, code: str, what: str) -> Sequence[Any]:
+def _wanted(rows: list[Row], ids: list[str] | None, key: str, code: str, what: str) -> list[Row]:
     if not ids:
         return rows
     found = {getattr(row, key): row for row in rows}
