@@ -606,6 +606,6 @@ def test_a_full_group_is_not_taken_for_a_rule_that_exists(
 
 def test_ids_that_would_change_the_path_are_not_sent(baidu: Provider, control: ControlClient) -> None:
     assert baidu.find_image("bj", "../instance") is None
-    baidu.delete_vpc("bj", "a/b")
+    assert failure(lambda: baidu.delete_vpc("bj", "a/b")).kind is ErrorClass.NOT_FOUND
 
     assert control.calls(CLOUD) == []

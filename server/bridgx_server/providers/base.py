@@ -81,6 +81,8 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
+    ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, a call
+    without an answer is not made again before what it may have made would be seen.
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
@@ -91,6 +93,7 @@ class Limits:
     describe_batch: int
     delete_batch: int
     tokens: bool = True
+    network_tokens: bool = True
     partial_delivery: bool = True
     vpc_prefix: tuple[int, int] = (8, 24)
     subnet_prefix: tuple[int, int] = (16, 29)
@@ -327,15 +330,27 @@ class Provider(Protocol):
         """The image if the account may start machines from it, else None."""
         ...
 
-    # Network. Lists leave out what does not exist; deleting what is gone already is success.
+    # Network. Lists leave out what does not exist; deleting what the cloud does not know is NOT_FOUND, which of a thing
+    # that has just been made proves nothing.
 
     def create_vpc(self, request: CreateVpc) -> str: ...
+
+    def find_vpc(self, request: CreateVpc) -> str:
+        """The id of what a call under the same token has made, as far as the cloud shows it by now; empty: nothing is shown.
+
+        Always empty where the cloud has tokens for networks (:attr:`Limits.network_tokens`): there the call is made again.
+        """
+        ...
 
     def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]: ...
 
     def delete_vpc(self, region_id: str, vpc_id: str) -> None: ...
 
     def create_subnet(self, request: CreateSubnet) -> str: ...
+
+    def find_subnet(self, request: CreateSubnet) -> str:
+        """As :meth:`find_vpc`."""
+        ...
 
     def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
         """All subnets of the VPC."""
@@ -344,6 +359,10 @@ class Provider(Protocol):
     def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None: ...
 
     def create_security_group(self, request: CreateSecurityGroup) -> str: ...
+
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
+        """As :meth:`find_vpc`."""
+        ...
 
     def add_security_group_rules(
         self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]

@@ -138,19 +138,50 @@ def test_rules_for_a_group_that_does_not_exist_are_refused(world: World) -> None
     assert error.kind is ErrorClass.NOT_FOUND
 
 
-def test_a_network_is_deleted_from_the_inside_out_and_twice_is_success(world: World) -> None:
+def test_a_network_is_deleted_from_the_inside_out_and_then_it_is_not_found(world: World) -> None:
     vpc_id, subnet_id, group_id = world.a_network()
     provider, region = world.provider, world.cloud.region
 
     assert world.refused(lambda: provider.delete_vpc(region, vpc_id)).kind is ErrorClass.CONFLICT
-    for _ in range(2):
-        provider.delete_security_group(region, group_id)
-        provider.delete_subnet(region, vpc_id, subnet_id)
-    for _ in range(2):
-        provider.delete_vpc(region, vpc_id)
+    for delete in (
+        lambda: provider.delete_security_group(region, group_id),
+        lambda: provider.delete_subnet(region, vpc_id, subnet_id),
+        lambda: provider.delete_vpc(region, vpc_id),
+    ):
+        delete()
+        assert world.refused(delete).kind is ErrorClass.NOT_FOUND
 
     assert provider.describe_vpcs(region, [vpc_id]) == []
     assert provider.describe_security_groups(region, [group_id]) == []
+
+
+def test_what_was_just_made_is_not_found_when_it_is_deleted_and_stays(world: World) -> None:
+    provider, region = world.provider, world.cloud.region
+    world.control.delays(visible_network=0.5)
+    vpc_id = provider.create_vpc(world.a_vpc())
+
+    assert world.refused(lambda: provider.delete_vpc(region, vpc_id)).kind is ErrorClass.NOT_FOUND
+    assert [row["vpc_id"] for row in world.control.state(world.cloud.provider)["vpcs"]] == [vpc_id]
+
+    wait_for(lambda: provider.describe_vpcs(region, [vpc_id]) != [])
+    provider.delete_vpc(region, vpc_id)
+    assert world.control.state(world.cloud.provider)["vpcs"] == []
+
+
+def test_what_a_token_has_made_is_found_without_making_anything(world: World) -> None:
+    provider = world.provider
+    vpc, subnet, group = world.a_vpc(), world.a_subnet("vpc-unknown"), world.a_group("vpc-unknown")
+    assert (provider.find_vpc(vpc), provider.find_subnet(subnet), provider.find_security_group(group)) == ("", "", "")
+    assert world.control.state(world.cloud.provider)["vpcs"] == []
+
+    made = world.a_network()
+
+    found = (
+        provider.find_vpc(world.a_vpc()),
+        provider.find_subnet(world.a_subnet(made[0])),
+        provider.find_security_group(world.a_group(made[0])),
+    )
+    assert found == (("", "", "") if provider.limits.network_tokens else made)
 
 
 def test_what_machines_use_is_not_deleted(world: World) -> None:

@@ -66,6 +66,9 @@ def code_of(error: SimError, action: str) -> tuple[int, str]:
     if error.kind is Kind.VENDOR:
         return error.status, error.code
     if error.kind is Kind.NOT_FOUND:
+        # ECS spells it otherwise than VPC does (error codes of CreateSecurityGroup and of DeleteVpc).
+        if (action, error.subject) == ("CreateSecurityGroup", "vpc"):
+            return 404, "InvalidVpcId.NotFound"
         return _NOT_FOUND[error.subject]
     if error.kind is Kind.IN_USE:
         if error.subject == "vpc":

@@ -37,6 +37,7 @@ class Row:
 
 _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
     (ErrorClass.THROTTLED, "common", "Throttling Throttling.User Throttling.Api"),
+    (ErrorClass.THROTTLED, "terraform", "Rejected.Throttling OperationFailed.Throttling"),
     (
         ErrorClass.OUT_OF_STOCK,
         "run",
@@ -133,7 +134,14 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
     ),
     # A nonce that was used before is no fault of the request: the next call has its own.
     (ErrorClass.CONFLICT, "common", "SignatureNonceUsed"),
-    (ErrorClass.CONFLICT, "terraform", "TaskConflict OperationConflict LastTokenProcessing"),
+    # What only needs patience: the network, or an earlier call under the same token, is still being worked on.
+    (
+        ErrorClass.CONFLICT,
+        "terraform",
+        "TaskConflict OperationConflict Operation.Conflict LastTokenProcessing OperationFailed.LastTokenProcessing"
+        " OperationFailed.IdempotentTokenProcessing OperationFailed.DistibuteLock OperationFailed.NotifyCenCreate"
+        " CreateVSwitch.IncorrectStatus.cbnStatus IncorrectStatus.cbnStatus InvalidStatus.RouteEntry",
+    ),
     (ErrorClass.INVALID_PARAMETER, "token", "IdempotentParameterMismatch"),
     (ErrorClass.INVALID_PARAMETER, "terraform", "Duplicated.ClientToken"),
     (
