@@ -32,6 +32,7 @@ from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.unfinished import Sweep
+from bridgx_server.provisioning.visibility import Patience
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.limiter import Limiter
@@ -114,7 +115,9 @@ class Parts:
     def networks(self, clouds: AccountClouds, background: Executor | None = None) -> Networks:
         """The flows of networks over these accounts; ``background`` refreshes catalogs."""
         background = background or ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="bridgx-background")
-        return Networks(self.store, clouds, Catalog(clouds, background, self.clock))
+        settings = self.settings
+        patience = Patience(settings.visibility, settings.read_timeout, settings.call_time)
+        return Networks(self.store, clouds, Catalog(clouds, background, self.clock), patience)
 
     def housekeeping(self, networks: Networks) -> Periodic:
         """What is done beside the tasks, not started yet.

@@ -36,20 +36,19 @@ ELSEWHERE = ("store.leases.renew:", "store.limits.", "store.audit.")
 
 MADE = (
     "store.requests.begin#1",
-    "provisioning.networks.Networks._make_vpc:create_vpc",
-    "provisioning.networks.Networks._make_vpc#1",
+    "store.requests.doubt#1",
+    "provisioning.networks.Networks._vpc:create_vpc",
+    "provisioning.making.Making._write#1",
     "provisioning.networks.Networks._ready_vpc.look:describe_vpcs",
-    "provisioning.networks.Networks._make_subnet:create_subnet",
-    "provisioning.networks.Networks._make_subnet#1",
-    "provisioning.networks.Networks._make_group:create_security_group",
-    "provisioning.networks.Networks._make_group#1",
+    "provisioning.networks.Networks._subnet:create_subnet",
+    "provisioning.networks.Networks._group:create_security_group",
     "provisioning.networks.Networks.create_config#1",
 )
 UNDONE = (
     "store.requests.undo#1",
-    "provisioning.networks.Networks._remove:delete_subnet",
-    "provisioning.networks.Networks._remove:delete_vpc",
-    "provisioning.networks.Networks._remove#1",
+    "provisioning.making.Making._delete:delete_subnet",
+    "provisioning.making.Making._delete:delete_vpc",
+    "provisioning.making.Making._remove#1",
     "store.requests.undone#1",
     "store.requests.fail#1",
     "store.requests.abandon#1",
@@ -69,7 +68,7 @@ REMOVAL = (
 )
 REMOVAL_OF_WHAT_IS_GONE = ("scaling.removal._look:describe_machines", "store.orphans.forget#1")
 REMOVAL_REFUSED = ("store.orphans.delete_refused#1",)
-GROUP_REMOVED = ("provisioning.networks.Networks._remove:delete_security_group",)
+GROUP_REMOVED = ("provisioning.making.Making._delete:delete_security_group",)
 
 # The quota of security groups, in the code and the HTTP status of each vendor.
 GROUPS_REFUSED = {
@@ -94,6 +93,10 @@ NEEDLESS = {
     "scaling.plans.Planner._dry_run:dry_run_machines",
     "provisioning.networks.Networks.list_vpcs:describe_vpcs",
     "provisioning.networks.Networks.list_subnets:describe_subnets",
+    "provisioning.networks.Networks._vpc:find_vpc",
+    "provisioning.networks.Networks._subnet:find_subnet",
+    "provisioning.networks.Networks._group:find_security_group",
+    "provisioning.networks._check_groups:describe_security_groups",
     # Always inside the transaction around it.
     "store.requests.begin#2",
 }
@@ -110,6 +113,8 @@ def test_every_commit_and_every_call_of_the_source_is_killed_around() -> None:
     written = steps_in(
         "scaling/*.py",
         "provisioning/networks.py",
+        "provisioning/making.py",
+        "provisioning/visibility.py",
         "provisioning/once.py",
         "provisioning/unfinished.py",
         "store/tasks.py",

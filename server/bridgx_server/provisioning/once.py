@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from bridgx_server.errors import BridgXError, InvalidField
 from bridgx_server.identities.identity import Identity
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.provisioning.visibility import NotReadyYet
 from bridgx_server.store import chunks, requests
 from bridgx_server.store.database import Store
 from bridgx_server.store.requests import Key, Made, Progress
@@ -32,6 +33,7 @@ WITHOUT_EFFECT = (
 )
 # After these the call may have done what it was asked to do.
 DOUBTFUL = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNKNOWN)
+UNNAMED = "made-"  # begins the id of a request whose caller gave it none
 
 
 class _Lock:
@@ -81,9 +83,22 @@ class Attempt:
         """What the request has made at a cloud so far."""
         return requests.progress_of(self.store, self.key)
 
+    @property
+    def named(self) -> bool:
+        """Whether its caller can repeat it: it came with an id of the caller's."""
+        return not self.request_id.startswith(UNNAMED)
+
+    def asking(self, kind: str, answer_ms: int) -> None:
+        """Says that a cloud is about to be asked for a thing of that kind, by a call that lasts that long at most."""
+        requests.doubt(self.store, self.key, kind, self.store.now() + answer_ms)
+
+    def refused(self, before: Progress) -> None:
+        """Says that the call had no effect: what is in doubt is what was in doubt before it."""
+        requests.doubt(self.store, self.key, before.doubt, before.effect_until)
+
     def made(self, kind: str, thing_id: str) -> None:
         """Keeps what has been made; in the transaction that records the thing itself."""
-        requests.made(self.key, Made(kind, thing_id))
+        requests.made(self.store, self.key, Made(kind, thing_id))
 
     def removed(self, kind: str) -> None:
         """Says that it has been removed again; in the transaction that forgets the thing itself."""
@@ -128,7 +143,7 @@ def once(
     if len(request_id) > 64:
         raise InvalidField("request_id", "must have at most 64 characters")
     operation = type(request).__name__.removesuffix("Request")
-    attempt = Attempt(store, caller.name, caller.key, request_id or f"made-{uuid.uuid4()}", operation)
+    attempt = Attempt(store, caller.name, caller.key, request_id or f"{UNNAMED}{uuid.uuid4()}", operation)
     payload = json.dumps({"caller": caller.name, "request": json_format.MessageToDict(request)}) if lasting else ""
     with one_at_a_time(attempt):
         earlier = requests.begin(
@@ -146,6 +161,12 @@ def attempted(attempt: Attempt, run: Callable[[Attempt], str]) -> str:
     except BridgXError as error:
         requests.fail(attempt.store, attempt.key, error.message)
         requests.abandon(attempt.store, attempt.key)
+        raise
+    except NotReadyYet as error:
+        # Nothing has failed: whoever repeats it, or finishes it without its caller, goes on. Where nobody can, it goes back.
+        error.repeatable = attempt.named
+        if not attempt.named:
+            requests.fail(attempt.store, attempt.key, str(error))
         raise
     except ProviderError as error:
         requests.fail(attempt.store, attempt.key, str(error))

@@ -482,8 +482,9 @@ class RequestRow(_Table):
 
     ``open`` is true while something may be left of it at a cloud and it can be finished without its caller; then
     ``payload`` holds the request itself, ``attempt_at`` is when it was last worked on, ``made_json`` what it has made so
-    far, and ``failure`` why it did not end. ``undoing``: what it has made is being removed again, and so is what the step
-    named in ``doubt`` may have made. ``generation`` counts the times that it began anew, under new tokens.
+    far, and ``failure`` why it did not end. ``doubt`` is the kind that a call may have made whose answer is not known, and
+    ``effect_until`` until when (ms) a call of its could have its effect. ``undoing``: what it has made is being removed again,
+    and so is what is in doubt. ``generation`` counts the times that it began anew, under new tokens.
     """
 
     id = AutoField()
@@ -502,6 +503,7 @@ class RequestRow(_Table):
     doubt = CharField(max_length=32, default="")
     generation = IntegerField(default=0)
     failure = CharField(max_length=2000, default="")
+    effect_until = BigIntegerField(default=0)
 
     class Meta:
         table_name = "requests"

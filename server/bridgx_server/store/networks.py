@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -221,6 +221,15 @@ def add_group(
                 created_by=caller,
             )
             audit.changed(store, audit.of_account("security_group", group_id, vpc.account_id))
+
+
+def groups_made_at(store: Store, account_id: int, group_ids: Collection[str]) -> dict[str, int]:
+    """Those of the groups of an account that were made here, and when (ms)."""
+    query = SecurityGroupRow.select(SecurityGroupRow.security_group_id, SecurityGroupRow.created_at).where(
+        (SecurityGroupRow.account_id == account_id) & SecurityGroupRow.security_group_id.in_(list(group_ids))
+    )
+    with store.connection():
+        return dict(query.tuples())
 
 
 def page_groups(

@@ -55,7 +55,8 @@ class Made:
 class Progress:
     """How far a request has come, and why it failed if it did.
 
-    ``doubt`` is the kind that a failed call may have made, where it is being undone.
+    ``doubt`` is the kind that a call may have made whose answer is not known. ``effect_until`` is until when (ms) a call that
+    it has made, or may have made, could have its effect: whatever it has made is as old as that.
     """
 
     made: tuple[Made, ...] = ()
@@ -63,6 +64,7 @@ class Progress:
     doubt: str = ""
     generation: int = 0
     failure: str = ""
+    effect_until: int = 0
 
     def id_of(self, kind: str) -> str:
         """The id of what it has made of that kind, or nothing."""
@@ -203,9 +205,16 @@ def progress_of(store: Store, key: Key) -> Progress:
     return Progress() if row is None else _progress(row)
 
 
-def made(key: Key, what: Made) -> None:
+def doubt(store: Store, key: Key, kind: str, effect_until: int) -> None:
+    """Says that a thing of that kind may be made until then (ms) by a call whose answer is not known; empty: by none."""
+    with store.transaction():
+        _update(key, doubt=kind, effect_until=effect_until)
+
+
+def made(store: Store, key: Key, what: Made) -> None:
     """Keeps what a request has made, in the transaction that records the thing itself."""
     _change_made(key, lambda before: [*(row for row in before if row.kind != what.kind), what])
+    _update(key, effect_until=store.now())
     RequestRow.update(doubt="").where(_is(key) & (RequestRow.doubt == what.kind)).execute()
 
 
@@ -270,7 +279,7 @@ def _change_made(key: Key, change: Any) -> None:
 
 def _progress(row: RequestRow) -> Progress:
     things = tuple(Made(kind, thing_id) for kind, thing_id in json.loads(row.made_json))
-    return Progress(things, bool(row.undoing), row.doubt, row.generation, row.failure)
+    return Progress(things, bool(row.undoing), row.doubt, row.generation, row.failure, row.effect_until)
 
 
 def _unfinished(row: RequestRow) -> Unfinished:
