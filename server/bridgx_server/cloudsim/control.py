@@ -48,6 +48,8 @@ class Control:
         app.router.add_post("/accounts", self._add_account)
         app.router.add_post("/machines/{machine_id}", self._change_machine)
         app.router.add_delete("/machines/{machine_id}", self._delete_machine)
+        app.router.add_post("/networks/{network_id}", self._show_networks)
+        app.router.add_delete("/networks/{network_id}", self._delete_network)
         app.router.add_post("/reset", self._reset)
         return app
 
@@ -215,6 +217,21 @@ class Control:
                 cloud.commit()
                 return web.json_response({})
         raise BadInput(f"there is no machine {request.match_info['machine_id']}")
+
+    async def _show_networks(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"cloud", "visible_at"})
+        cloud = self._cloud(body.get("cloud"))
+        cloud.show_networks(request.match_info["network_id"], _number(body, "visible_at", 0.0, 0.0, 1e12))
+        cloud.commit()
+        return web.json_response({})
+
+    async def _delete_network(self, request: web.Request) -> web.Response:
+        network_id = request.match_info["network_id"]
+        for cloud in self._simulator.clouds.values():
+            if cloud.forget_network(network_id):
+                cloud.commit()
+                return web.json_response({})
+        raise BadInput(f"network {network_id} not found")
 
     async def _reset(self, request: web.Request) -> web.Response:
         self._simulator.furnish(fresh=True)

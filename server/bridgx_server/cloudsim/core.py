@@ -306,6 +306,23 @@ class SimCloud:
             raise SimError(Kind.IN_USE, f"group {group_id} has machines", subject="group", ids=(group_id,))
         self._drop("group", self.groups, group_id)
 
+    def show_networks(self, network_id: str, visible_at: float) -> None:
+        """From when on calls know a VPC, subnet or group, or all of them (``*``); raises NOT_FOUND."""
+        found = [row for table in (self.vpcs, self.subnets, self.groups) for row in _named(table, network_id)]
+        if not found and network_id != "*":
+            raise SimError(Kind.NOT_FOUND, f"network {network_id} does not exist", subject="network")
+        for row in found:
+            row.visible_at = visible_at
+            self.tag(row, {})
+
+    def forget_network(self, network_id: str) -> bool:
+        """Takes a VPC, subnet or group out behind everyone's back; False where there is none of that id."""
+        for kind, table in (("vpc", self.vpcs), ("subnet", self.subnets), ("group", self.groups)):
+            if network_id in table:
+                self._drop(kind, table, network_id)
+                return True
+        return False
+
     def tag(self, entity: Vpc | Subnet | Group | Machine, tags: Mapping[str, str]) -> None:
         """Adds tags, and writes down any other change that was made to the entity."""
         entity.tags.update(tags)
@@ -556,6 +573,10 @@ class SimCloud:
         self.tokens = {row["id"]: row for row in rows("token")}
         self.capacity = {row["id"]: row["count"] for row in rows("capacity")}
         self._public = len(self.machines)
+
+
+def _named(table: Mapping[str, Any], key: str) -> list[Any]:
+    return list(table.values()) if key == "*" else [table[key]] if key in table else []
 
 
 def fingerprint_of(parameters: Mapping[str, Any], without: Iterable[str] = ()) -> str:

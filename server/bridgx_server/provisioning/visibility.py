@@ -55,8 +55,8 @@ class NotReadyYet(ProviderError):
             )
         return ClassTraits(
             Retry.BACKOFF,
-            "The request is not finished, and what it has made is removed again by itself: call with a request_id, so that a"
-            " repetition can go on.",
+            "The request is not finished, and what it has made, if anything, is removed again by itself: call with a request_id,"
+            " so that a repetition can go on.",
         )
 
 
@@ -74,6 +74,10 @@ class Patience:
     deadline: float | None = None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+
+    def is_young(self, made_at: int, now: int) -> bool:
+        """Whether at ``now`` a cloud may not know yet what was made at ``made_at``; both in ms."""
+        return now - made_at < self.visibility * 1000
 
     def until(self, left: float | None) -> Patience:
         """The patience of a call whose caller waits for ``left`` seconds more; None: it has set no deadline."""

@@ -13,6 +13,7 @@ from bridgx_server.provisioning.accounts import AccountClouds
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import once
 from bridgx_server.provisioning.placements import Choice, crossed, listed
+from bridgx_server.provisioning.visibility import Patience
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import accounts, clusters
 from bridgx_server.store.accounts import Account
@@ -24,12 +25,19 @@ from bridgx_server.store.secrets import Keyring
 
 class ClusterService(pb.ClusterServiceServicer):
     def __init__(
-        self, store: Store, keyring: Keyring, clouds: AccountClouds, catalog: Catalog, default_max_machines: int
+        self,
+        store: Store,
+        keyring: Keyring,
+        clouds: AccountClouds,
+        catalog: Catalog,
+        patience: Patience,
+        default_max_machines: int,
     ) -> None:
         self._store = store
         self._keyring = keyring
         self._clouds = clouds
         self._catalog = catalog
+        self._patience = patience
         self._default_max_machines = default_max_machines
 
     def CreateCluster(
@@ -38,13 +46,14 @@ class ClusterService(pb.ClusterServiceServicer):
         account = accounts.by_key(self._store, current_scope(), request.provider, request.account_key)
         choice = _choice(request)
         template = _template(request, account, choice, self._default_max_machines)
+        patience = self._patience.until(context.time_remaining())
         name = once(
             self._store,
             current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: templates.create(
-                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt
+                self._store, self._keyring, self._clouds, self._catalog, template, choice, patience, attempt
             ),
         )
         return pb.CreateClusterResponse(cluster_name=name)

@@ -223,15 +223,6 @@ def add_group(
             audit.changed(store, audit.of_account("security_group", group_id, vpc.account_id))
 
 
-def groups_made_at(store: Store, account_id: int, group_ids: Collection[str]) -> dict[str, int]:
-    """Those of the groups of an account that were made here, and when (ms)."""
-    query = SecurityGroupRow.select(SecurityGroupRow.security_group_id, SecurityGroupRow.created_at).where(
-        (SecurityGroupRow.account_id == account_id) & SecurityGroupRow.security_group_id.in_(list(group_ids))
-    )
-    with store.connection():
-        return dict(query.tuples())
-
-
 def page_groups(
     store: Store, scope: Scope, vpc_id: str, region_id: str, name: str, wanted: PageOf
 ) -> Page[StoredGroup]:
@@ -258,6 +249,21 @@ def remove_group(store: Store, group_id: str, account_id: int) -> None:
             (SecurityGroupRow.security_group_id == group_id) & (SecurityGroupRow.account_id == account_id)
         ).execute()
         audit.changed(store, audit.of_account("security_group", group_id, account_id), outcome=audit.UNDONE)
+
+
+def made_at(store: Store, account_id: int, ids: Collection[str]) -> dict[str, int]:
+    """Those of the VPCs, subnets and security groups of an account that were made here, and when (ms)."""
+    found: dict[str, int] = {}
+    tables = (
+        (VpcRow, VpcRow.vpc_id),
+        (SubnetRow, SubnetRow.subnet_id),
+        (SecurityGroupRow, SecurityGroupRow.security_group_id),
+    )
+    with store.connection():
+        for table, column in tables:
+            query = table.select(column, table.created_at).where(table.account_id == account_id, column.in_(list(ids)))
+            found.update(query.tuples())
+    return found
 
 
 def names_of(

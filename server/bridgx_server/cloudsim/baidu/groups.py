@@ -14,6 +14,7 @@ from bridgx_server.cloudsim.entities import Group
 from bridgx_server.cloudsim.errors import Kind, SimError
 from bridgx_server.cloudsim.front import Call
 
+MOST_RULES = 50  # of a direction ("Security group": at most 50 ingress and 50 egress rules)
 PROTOCOLS = ("", "all", "tcp", "udp", "icmp")
 ALL_PORTS = ("", "0-65535", "1-65535")
 
@@ -62,6 +63,9 @@ def change_rules(call: Call, cloud: SimCloud) -> dict[str, Any]:
     group = _group(call, cloud)
     rule = _rule(call.parameters["rule"], call, cloud)
     if call.action == "AuthorizeSecurityGroupRule":
+        if sum(row["direction"] == rule["direction"] for row in group.rules) >= MOST_RULES and rule not in group.rules:
+            # No source names the code: this one is made in the vendor's style.
+            raise Refused(403, "SecurityGroup.RuleQuotaExceeded", f"At most {MOST_RULES} rules of a direction.")
         cloud.add_rules(group, [rule], duplicates=False)
     elif rule in group.rules:
         cloud.drop_rules(group, [rule])
