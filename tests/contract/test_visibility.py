@@ -32,7 +32,7 @@ _names = itertools.count(1)
 @pytest.fixture(params=CLOUDS)
 def slow_cloud(request: pytest.FixtureRequest, control: ControlClient) -> Iterator[str]:
     """A cloud that does not know a network for a second or two after it was made."""
-    control.delays(cloud=request.param, visible_network=[1.0, 2.5])
+    control.delays(cloud=request.param, visible_network=[0.8, 1.8])
     yield request.param
     control.delays(cloud=request.param, visible_network=0)
     control.show_networks(request.param)

@@ -328,6 +328,32 @@ def test_a_network_that_cannot_be_made_leaves_nothing_whenever_the_server_dies(n
     assert untested(world) == set()
 
 
+# Where an answer that is lost, or not believed, may leave something behind while the cloud does not show it.
+MADE_UNSEEN = tuple(f"after:{step}" for step in MADE if ":create_" in step)
+UNDONE_UNSEEN = ("after:store.requests.undo#1", "after:provisioning.making.Making._delete:delete_subnet")
+
+
+def test_a_network_that_the_cloud_does_not_show_at_once_is_made_once_or_leaves_nothing(
+    network_world: StepWorld,
+) -> None:
+    caller, world = Caller(network_world), network_world
+    world.control.delays(visible_network=[0.2, 0.4])
+    for number, point in enumerate(MADE_UNSEEN):
+        name = f"net-{number}"
+        caller.killed(point, "CreateNetworkConfig", caller.request(name))
+        assert caller.answered("CreateNetworkConfig", caller.request(name)).vpc_id, point
+        assert world.networks(name) == caller.stored(name) == (1, 1, 1), point
+    refuse_groups(world)
+    for number, point in enumerate(UNDONE_UNSEEN):
+        name = f"undone-{number}"
+        caller.killed(point, "CreateNetworkConfig", caller.request(name))
+        told = caller.answered("CreateNetworkConfig", caller.request(name))
+        assert "all that was made has been removed" in told.message, (point, told)
+        assert world.networks(name) == caller.stored(name) == (0, 0, 0), point
+    assert world.open_requests() == 0
+    assert untested(world) == set()
+
+
 @pytest.fixture
 def aws(simulator: CloudSim, tmp_path: Path) -> Iterator[StepWorld]:
     with step_world(simulator, ONE_CLOUD, tmp_path, {"worker": False}) as world:

@@ -28,6 +28,9 @@ if _version_not_supported:
 class NetworkServiceStub:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def __init__(self, channel):
@@ -76,6 +79,9 @@ class NetworkServiceStub:
 class NetworkServiceServicer:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def CreateVpc(self, request, context):
@@ -192,6 +198,9 @@ def add_NetworkServiceServicer_to_server(servicer, server):
 class NetworkService:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @staticmethod

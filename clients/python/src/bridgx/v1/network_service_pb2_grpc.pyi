@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class NetworkServiceStub:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @_typing.overload
@@ -77,6 +80,9 @@ class NetworkServiceStub:
 class NetworkServiceAsyncStub(NetworkServiceStub):
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -121,6 +127,9 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
 class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @_abc_1.abstractmethod
