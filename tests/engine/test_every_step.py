@@ -36,6 +36,7 @@ ELSEWHERE = ("store.leases.renew:", "store.limits.", "store.audit.")
 
 MADE = (
     "store.requests.begin#1",
+    "store.requests.asking#1",
     "provisioning.networks.Networks._make_vpc:create_vpc",
     "provisioning.networks.Networks._make_vpc#1",
     "provisioning.networks.Networks._ready_vpc.look:describe_vpcs",
@@ -52,7 +53,6 @@ UNDONE = (
     "provisioning.networks.Networks._remove#1",
     "store.requests.undone#1",
     "store.requests.fail#1",
-    "store.requests.abandon#1",
 )
 SWEPT = ("store.requests.claim_idle#1",)
 GROUP_MADE = (
@@ -94,8 +94,8 @@ NEEDLESS = {
     "scaling.plans.Planner._dry_run:dry_run_machines",
     "provisioning.networks.Networks.list_vpcs:describe_vpcs",
     "provisioning.networks.Networks.list_subnets:describe_subnets",
-    # Always inside the transaction around it.
-    "store.requests.begin#2",
+    # Gives a request back that broke off here; what is not given back runs out.
+    "store.requests.release#1",
 }
 
 

@@ -81,6 +81,8 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
+    ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, two calls that
+    are under way together make two, since neither finds what the other makes.
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
@@ -91,6 +93,7 @@ class Limits:
     describe_batch: int
     delete_batch: int
     tokens: bool = True
+    network_tokens: bool = True
     partial_delivery: bool = True
     vpc_prefix: tuple[int, int] = (8, 24)
     subnet_prefix: tuple[int, int] = (16, 29)

@@ -114,6 +114,7 @@ class Networks:
         if self._went_back(provider, place, {GROUP: make}, attempt):
             return ""
         group_id = make()
+        attempt.asking()
         try:
             provider.add_security_group_rules(vpc.region_id, group_id, rules)
         except ProviderError as error:
@@ -231,6 +232,7 @@ class Networks:
         known = attempt.progress.id_of(VPC)
         if known:
             return known
+        attempt.asking(repeatable=provider.limits.network_tokens)
         vpc_id = self._patiently(lambda: provider.create_vpc(CreateVpc(region_id, name, cidr, token)))
         with self.store.transaction():
             networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, attempt.caller)
@@ -244,6 +246,7 @@ class Networks:
         if known:
             return known
         request = CreateSubnet(vpc.region_id, vpc.vpc_id, vpc.cidr_block, zone_id, name, cidr, token)
+        attempt.asking(repeatable=provider.limits.network_tokens)
         subnet_id = self._patiently(lambda: provider.create_subnet(request))
         with self.store.transaction():
             networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, attempt.caller)
@@ -258,6 +261,7 @@ class Networks:
         if known:
             return known
         request = CreateSecurityGroup(vpc.region_id, vpc.vpc_id, name, group_type, token)
+        attempt.asking(repeatable=provider.limits.network_tokens)
         group_id = self._patiently(lambda: provider.create_security_group(request))
         with self.store.transaction():
             attempt.made(GROUP, group_id)
@@ -311,6 +315,7 @@ class Networks:
 
     def _remove(self, provider: Provider, place: _Place, made: Made, attempt: Attempt) -> None:
         region_id, vpc_id = place.region_id, place.vpc_id or attempt.progress.id_of(VPC)
+        attempt.asking()
         if made.kind == GROUP:
             self._patiently(lambda: provider.delete_security_group(region_id, made.id))
         elif made.kind == SUBNET:

@@ -43,6 +43,7 @@ def create(
         raise AlreadyExists("cluster", template.name)
     sold = check(clouds.provider(template.account_id), catalog, template, choice)
     with store.transaction():
+        attempt.hold()
         clusters.add(store, keyring, replace(template, placements=sold), attempt.caller)
         attempt.answered(template.name)
     return template.name

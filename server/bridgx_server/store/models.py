@@ -484,6 +484,9 @@ class RequestRow(_Table):
     ``payload`` holds the request itself, ``attempt_at`` is when it was last worked on, ``made_json`` what it has made so
     far, and ``failure`` why it did not end. ``undoing``: what it has made is being removed again, and so is what the step
     named in ``doubt`` may have made. ``generation`` counts the times that it began anew, under new tokens.
+
+    One attempt holds it, until ``lease_until``. ``unsettled_ms`` is how long after that a call to a cloud which it has begun
+    may still have its effect, 0 where none is under way: only then may another attempt go on.
     """
 
     id = AutoField()
@@ -502,6 +505,10 @@ class RequestRow(_Table):
     doubt = CharField(max_length=32, default="")
     generation = IntegerField(default=0)
     failure = CharField(max_length=2000, default="")
+    lease_owner = CharField(max_length=64, default="")
+    lease_until = BigIntegerField(default=0)
+    fence = BigIntegerField(default=0)
+    unsettled_ms = BigIntegerField(default=0)
 
     class Meta:
         table_name = "requests"
