@@ -30,7 +30,7 @@ _STATUSES = {
     403: "permission_denied: the caller, or the cloud account, may not do this.",
     404: "…_not_found: what was named is not there.",
     408: "deadline_exceeded: the request came too slowly.",
-    409: "…_already_exists or conflict: the state of things stands against it.",
+    409: "…_already_exists, conflict or request_in_progress: the state of things stands against it.",
     413: "body_too_large: more than 1 MiB.",
     429: "throttled, quota_exceeded or out_of_stock.",
     431: "param_invalid: headers of more than 16 KiB.",

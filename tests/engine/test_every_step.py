@@ -36,7 +36,7 @@ ELSEWHERE = ("store.leases.renew:", "store.limits.", "store.audit.")
 
 MADE = (
     "store.requests.begin#1",
-    "store.requests.doubt#1",
+    "store.requests.making#1",
     "provisioning.networks.Networks._vpc:create_vpc",
     "provisioning.making.Making._write#1",
     "provisioning.networks.Networks._ready_vpc.look:describe_vpcs",
@@ -46,12 +46,12 @@ MADE = (
 )
 UNDONE = (
     "store.requests.undo#1",
+    "store.requests.asking#1",
     "provisioning.making.Making._delete:delete_subnet",
     "provisioning.making.Making._delete:delete_vpc",
     "provisioning.making.Making._remove#1",
     "store.requests.undone#1",
     "store.requests.fail#1",
-    "store.requests.abandon#1",
 )
 SWEPT = ("store.requests.claim_idle#1",)
 GROUP_MADE = (
@@ -97,8 +97,8 @@ NEEDLESS = {
     "provisioning.networks.Networks._subnet:find_subnet",
     "provisioning.networks.Networks._group:find_security_group",
     "provisioning.networks._check_groups:describe_security_groups",
-    # Always inside the transaction around it.
-    "store.requests.begin#2",
+    # Gives a request back that broke off here; what is not given back runs out.
+    "store.requests.release#1",
 }
 
 

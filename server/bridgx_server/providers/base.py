@@ -81,8 +81,9 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
-    ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, a call
-    without an answer is not made again before what it may have made would be seen.
+    ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, two calls
+    that are under way together make two, since neither finds what the other makes, and a call without an answer is not made
+    again before what it may have made would be seen.
     ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
     of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
     names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before

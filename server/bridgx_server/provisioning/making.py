@@ -93,16 +93,16 @@ class Making:
             found = self._look(kind, step, before)
             if found:
                 return found
-        self.attempt.asking(kind, int(self.patience.answer * 1000))
+        repeatable = self.provider.limits.network_tokens
+        self.attempt.making(kind, int(self.patience.answer * 1000), repeatable=repeatable)
         try:
             return step.create()
         except ProviderError as error:
             if error.kind in DOUBTFUL:
-                self.attempt.asking(kind, 0)  # it ended now: it may have had its effect up to this moment
-            elif self.provider.limits.network_tokens:
-                self.attempt.refused(before)  # which says nothing of a call before it that had no answer
+                self.attempt.ended(kind, self.store.now())  # it may have had its effect up to this moment
             else:
-                self.attempt.refused(Progress(effect_until=before.effect_until))
+                # Refused: what may have been made by a call before it that had no answer is as old as it was.
+                self.attempt.ended(before.doubt if repeatable else "", before.effect_until)
             raise
 
     def _look(self, kind: str, step: Step, before: Progress) -> str:
@@ -181,6 +181,7 @@ class Making:
     def _remove(self, made: Made) -> None:
         before = self.attempt.progress
         believing = _Believing(self.store, self._believed_at(before))
+        self.attempt.asking()
 
         def delete() -> None:
             asked_at = self.store.now()

@@ -105,6 +105,7 @@ class Networks:
             _check_groups(provider, vpc.region_id, rules, young)
         rules = list(dict.fromkeys(rules))
         group_id = making.make(GROUP)
+        attempt.asking()
         young_for = making.young_for(max(attempt.progress.effect_until, *named.values(), 0))
         try:
             self.patience.repeat(

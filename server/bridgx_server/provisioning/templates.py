@@ -12,10 +12,9 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import Attempt
 from bridgx_server.provisioning.placements import Choice, Wanted
-from bridgx_server.provisioning.visibility import Patience
 from bridgx_server.scaling.engine import Clouds
 from bridgx_server.scaling.orders import DRY_TAGS, DRY_TOKEN
-from bridgx_server.store import clusters, networks
+from bridgx_server.store import clusters
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
@@ -31,12 +30,9 @@ def create(
     catalog: Catalog,
     template: ClusterTemplate,
     choice: Choice,
-    patience: Patience,
     attempt: Attempt,
 ) -> str:
     """Checks and stores a template with the placements of ``choice``; returns the cluster's name.
-
-    A network that was made here a moment ago is waited for with ``patience``, where the cloud does not show it yet.
 
     Raises:
         AlreadyExists: a cluster of that name exists.
@@ -45,16 +41,15 @@ def create(
     """
     if clusters.exists(store, template.name):
         raise AlreadyExists("cluster", template.name)
-    sold = check(store, clouds.provider(template.account_id), catalog, template, choice, patience)
+    sold = check(clouds.provider(template.account_id), catalog, template, choice)
     with store.transaction():
+        attempt.hold()
         clusters.add(store, keyring, replace(template, placements=sold), attempt.caller)
         attempt.answered(template.name)
     return template.name
 
 
-def check(
-    store: Store, provider: Provider, catalog: Catalog, template: ClusterTemplate, choice: Choice, patience: Patience
-) -> tuple[Placement, ...]:
+def check(provider: Provider, catalog: Catalog, template: ClusterTemplate, choice: Choice) -> tuple[Placement, ...]:
     """Whether all that the template names exists and fits together, at each placement; returns those that are on sale.
 
     Raises InvalidFields with every fault found.
@@ -64,7 +59,7 @@ def check(
     choice, errors = _on_sale(catalog, template, choice, zones)
     if _found(lambda: catalog.image(account, region, template.image_id)) is None:
         errors.append(FieldError("image", f"{template.image_id} is no image that {region} has for this account"))
-    errors += _check_shown(store, provider, template, choice, zones, patience)
+    errors += _check_network(provider, template, choice, zones)
     for wanted in choice.wanted:
         try:
             provider.check_machines(_sample(template, wanted.place))
@@ -111,41 +106,13 @@ def _field_of(error: ProviderError, wanted: Wanted) -> str:
     return own.get(error.field, error.field) or "cluster"
 
 
-def _check_shown(
-    store: Store,
-    provider: Provider,
-    template: ClusterTemplate,
-    choice: Choice,
-    zones: Collection[str],
-    patience: Patience,
-) -> list[FieldError]:
-    """What is wrong with the network, when the cloud shows what was made here a moment ago; raises ProviderError."""
-    ids = {template.vpc_id, template.security_group_id, *(wanted.place.subnet_id for wanted in choice.wanted)}
-    made_at = networks.made_at(store, template.account_id, ids)
-
-    def look() -> list[FieldError]:
-        asked_at = store.now()
-        errors, absent = _check_network(provider, template, choice, zones)
-        young = sorted(key for key in absent if key in made_at and patience.is_young(made_at[key], asked_at))
-        if young:
-            what = f"{', '.join(young)} was made a moment ago, and the cloud does not show it yet"
-            raise ProviderError(ErrorClass.NOT_FOUND, what, provider=provider.name)
-        return errors
-
-    # Each look says whether there is a reason to wait. Other failures are told at once.
-    return patience.repeat(look, young_for=2 * patience.visibility, within=0.0)
-
-
 def _check_network(
     provider: Provider, template: ClusterTemplate, choice: Choice, zones: Collection[str]
-) -> tuple[list[FieldError], set[str]]:
-    """What is wrong, and the ids among it that the cloud does not show."""
+) -> list[FieldError]:
     region = template.region_id
     errors: list[FieldError] = []
-    absent: set[str] = set()
     if not _found(lambda: provider.describe_vpcs(region, [template.vpc_id])):
         errors.append(FieldError("network_config.vpc", f"{template.vpc_id} is no VPC of this account in {region}"))
-        absent.add(template.vpc_id)
     else:
         subnets = _found(lambda: provider.describe_subnets(region, template.vpc_id)) or []
         by_id = {subnet.subnet_id: subnet for subnet in subnets}
@@ -154,13 +121,11 @@ def _check_network(
             subnet = by_id.get(place.subnet_id)
             if subnet is None:
                 errors.append(FieldError(wanted.subnet_field, f"{place.subnet_id} is no subnet of {template.vpc_id}"))
-                absent.add(place.subnet_id)
             elif subnet.zone_id and place.zone_id in zones and subnet.zone_id != place.zone_id:
                 where = f"{place.subnet_id} is in {subnet.zone_id}, not in {place.zone_id}"
                 errors.append(FieldError(wanted.subnet_field, where))
     groups = _found(lambda: provider.describe_security_groups(region, [template.security_group_id])) or []
     if not groups:
-        absent.add(template.security_group_id)
         errors.append(
             FieldError(
                 "network_config.security_group",
@@ -171,7 +136,7 @@ def _check_network(
         errors.append(
             FieldError("network_config.security_group", f"{template.security_group_id} belongs to {groups[0].vpc_id}")
         )
-    return errors, absent
+    return errors
 
 
 def _found(look: Callable[[], Answer]) -> Answer | None:

@@ -75,10 +75,6 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
-    def is_young(self, made_at: int, now: int) -> bool:
-        """Whether at ``now`` a cloud may not know yet what was made at ``made_at``; both in ms."""
-        return now - made_at < self.visibility * 1000
-
     def until(self, left: float | None) -> Patience:
         """The patience of a call whose caller waits for ``left`` seconds more; None: it has set no deadline."""
         left = self.call_time if left is None else min(left, self.call_time)

@@ -9,17 +9,17 @@ import grpc
 from google.protobuf.message import Message
 
 from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.once import once
 from bridgx_server.services.messages import moment, network_pager
 from bridgx_server.services.network_requests import performing
-from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 
 
 class NetworkService(pb.NetworkServiceServicer):
-    def __init__(self, store: Store, flows: Networks) -> None:
-        self._store = store
+    def __init__(self, claims: Claims, flows: Networks) -> None:
+        self._claims = claims
         self._flows = flows
 
     def CreateVpc(self, request: pb.CreateVpcRequest, context: grpc.ServicerContext) -> pb.CreateVpcResponse:
@@ -102,5 +102,5 @@ class NetworkService(pb.NetworkServiceServicer):
     def _once(self, request: Message, request_id: str, context: grpc.ServicerContext) -> str:
         key = request_id or current_idempotency_key()
         flows = self._flows.until(context.time_remaining())
-        perform = partial(performing(self._store, flows, current_scope()), request)
-        return once(self._store, current_identity(), key, request, perform, lasting=True)
+        perform = partial(performing(self._claims.store, flows, current_scope()), request)
+        return once(self._claims, current_identity(), key, request, perform, lasting=True)

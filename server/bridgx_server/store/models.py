@@ -485,6 +485,9 @@ class RequestRow(_Table):
     far, and ``failure`` why it did not end. ``doubt`` is the kind that a call may have made whose answer is not known, and
     ``effect_until`` until when (ms) a call of its could have its effect. ``undoing``: what it has made is being removed again,
     and so is what is in doubt. ``generation`` counts the times that it began anew, under new tokens.
+
+    One attempt holds it, until ``lease_until``. ``unsettled_ms`` is how long after that a call to a cloud which it has begun
+    may still have its effect, 0 where none is under way: only then may another attempt go on.
     """
 
     id = AutoField()
@@ -503,6 +506,10 @@ class RequestRow(_Table):
     doubt = CharField(max_length=32, default="")
     generation = IntegerField(default=0)
     failure = CharField(max_length=2000, default="")
+    lease_owner = CharField(max_length=64, default="")
+    lease_until = BigIntegerField(default=0)
+    fence = BigIntegerField(default=0)
+    unsettled_ms = BigIntegerField(default=0)
     effect_until = BigIntegerField(default=0)
 
     class Meta:

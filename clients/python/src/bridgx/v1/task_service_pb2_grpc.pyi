@@ -40,8 +40,8 @@ class TaskServiceStub:
     later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
     ends PARTIAL_SUCCESS, with the reason of each chunk.
     A call again with the same request_id returns the first task's id and starts nothing.
-    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+    request_id that was used with other parameters; param_invalid.
     """
     ShrinkCluster: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]
     """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
@@ -49,8 +49,8 @@ class TaskServiceStub:
     so. A machine that is gone already counts as deleted.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
-    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-    other parameters.
+    one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+    was used with other parameters.
     """
     PlanExpand: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]
     """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
@@ -98,8 +98,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
     ends PARTIAL_SUCCESS, with the reason of each chunk.
     A call again with the same request_id returns the first task's id and starts nothing.
-    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+    request_id that was used with other parameters; param_invalid.
     """
     ShrinkCluster: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]  # type: ignore[assignment]
     """Deletes machines of the cluster: those of `ips`, or `count` that are chosen by the termination policy. Protected machines
@@ -107,8 +107,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     so. A machine that is gone already counts as deleted.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
-    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-    other parameters.
+    one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+    was used with other parameters.
     """
     PlanExpand: _aio.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]  # type: ignore[assignment]
     """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
@@ -159,8 +159,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
         ends PARTIAL_SUCCESS, with the reason of each chunk.
         A call again with the same request_id returns the first task's id and starts nothing.
-        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-        used with other parameters; param_invalid.
+        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+        request_id that was used with other parameters; param_invalid.
         """
 
     @_abc_1.abstractmethod
@@ -174,8 +174,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         so. A machine that is gone already counts as deleted.
         A call again with the same request_id returns the first task's id and deletes nothing more.
         Errors: cluster_not_found; param_invalid, which names an ip that is no running machine of the cluster or is a protected
-        one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-        other parameters.
+        one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+        was used with other parameters.
         """
 
     @_abc_1.abstractmethod
