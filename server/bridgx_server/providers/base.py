@@ -81,10 +81,10 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
-    ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
-    of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
-    names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way).
+    ``partial_delivery`` says whether a create call may deliver fewer than asked when stock is short; where it may not, a
+    chunk is split until what there is has been taken, as it is on every cloud for want of addresses or quota.
+    ``create_api`` and ``delete_api`` are the vendor's names of the APIs that make and end machines, as the adapter tells its
+    gate: a turn at them can then be had before anything is written down (empty: the turn is waited for on the way).
     """
 
     create_batch: int
@@ -290,6 +290,7 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    ``network_unknown``: it was promised and will not run, since the cloud did not know its subnet or security group.
     """
 
     instance_id: str
@@ -303,6 +304,7 @@ class Machine:
     ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    network_unknown: bool = False
 
 
 class Provider(Protocol):
