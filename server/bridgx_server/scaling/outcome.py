@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.store import chunks
 from bridgx_server.store.chunks import Chunk
 from bridgx_server.store.tasks import Task
 
@@ -57,7 +58,9 @@ def of_task(task: Task, ledger: Sequence[Chunk], done: int) -> Outcome:
         return Outcome("SUCCESS", "", "")
     told = [chunk for chunk in ledger if chunk.reason]
     failed = [chunk for chunk in told if chunk.asked > chunk.moved]
-    error_class = (failed or told)[0].error_class if told else ""
+    # A chunk that a part of was made of may lack nothing any more: what it has not was asked for again.
+    nothing_made = [chunk for chunk in failed if chunk.status == chunks.FAILED]
+    error_class = (nothing_made or failed or told)[0].error_class if told else ""
     blamed = [chunk for chunk in told if chunk.asked > chunk.moved or chunk.error_class == error_class] or told
     reason = "; ".join(_reasons(blamed, several=len({chunk.placement for chunk in ledger}) > 1))[:LONGEST_REASON]
     if task.cancel:
