@@ -32,7 +32,7 @@ _STATUSES = {
     408: "deadline_exceeded: the request came too slowly.",
     409: "…_already_exists, conflict or request_in_progress: the state of things stands against it.",
     413: "body_too_large: more than 1 MiB.",
-    429: "throttled, quota_exceeded or out_of_stock.",
+    429: "throttled, quota_exceeded, out_of_stock or no_addresses.",
     431: "param_invalid: headers of more than 16 KiB.",
     500: "internal, or cloud_error: the cloud said what is not in our tables.",
     501: "unimplemented: this server does not have that operation.",

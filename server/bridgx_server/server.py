@@ -179,7 +179,10 @@ class Server:
         pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
         pb.add_TokenServiceServicer_to_server(TokenService(store), self._server)
         pb.add_ClusterServiceServicer_to_server(
-            ClusterService(parts.claims, keyring, clouds, networks.catalog, settings.default_max_machines), self._server
+            ClusterService(
+                parts.claims, keyring, clouds, networks.catalog, settings.default_max_machines, settings.visibility
+            ),
+            self._server,
         )
         pb.add_FeeServiceServicer_to_server(FeeService(store, settings.zone), self._server)
         pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)

@@ -91,6 +91,7 @@ NEEDLESS = {
     "scaling.plans.Planner.expand#1",
     "scaling.plans.Planner.shrink#1",
     "scaling.plans.Planner._dry_run:dry_run_machines",
+    "scaling.plans._addresses:describe_subnets",
     "provisioning.networks.Networks.list_vpcs:describe_vpcs",
     "provisioning.networks.Networks.list_subnets:describe_subnets",
     "provisioning.networks.Networks._vpc:find_vpc",

@@ -135,7 +135,7 @@ def test_every_code_of_the_table_has_its_class_whatever_its_status(
         ("RequestLimitExceeded", 403, ErrorClass.THROTTLED),
         ("Instance.SoldOut", 403, ErrorClass.OUT_OF_STOCK),
         ("NoStock", 400, ErrorClass.OUT_OF_STOCK),
-        ("Subnet.IpNotEnough", 403, ErrorClass.OUT_OF_STOCK),
+        ("Subnet.IpNotEnough", 403, ErrorClass.NO_ADDRESSES),
         ("InstanceQuotaExceeded", 403, ErrorClass.QUOTA_EXCEEDED),
         ("QuotaInsufficient", 403, ErrorClass.QUOTA_EXCEEDED),
         ("InsufficientBalance", 403, ErrorClass.INSUFFICIENT_BALANCE),

@@ -20,7 +20,6 @@ from bridgx_server.cloudsim.faults import Fault
 from bridgx_server.cloudsim.persistence import Journal
 
 TOKEN_LIFE = 8 * 3600.0  # seconds
-RESERVED_HOSTS = 4  # addresses at the start of a subnet that no machine gets
 
 
 @dataclass
@@ -93,7 +92,11 @@ class Order:
 
 
 class SimCloud:
-    """One cloud. ``prefixes`` shapes its ids: kind → function of a random hexadecimal string."""
+    """One cloud.
+
+    ``prefixes`` shapes its ids: kind → function of a random hexadecimal string. ``reserved`` is how many addresses of a
+    subnet no machine gets, at its start and at its end.
+    """
 
     def __init__(
         self,
@@ -102,8 +105,10 @@ class SimCloud:
         clock: Callable[[], float],
         rng: random.Random,
         prefixes: Mapping[str, Callable[[str], str]],
+        reserved: tuple[int, int] = (4, 1),
     ) -> None:
         self.provider = provider
+        self.reserved = reserved
         self.catalog: Catalog = catalog_of(provider)
         self.delays = Delays()
         self.accounts: dict[str, Account] = {}
@@ -215,6 +220,7 @@ class SimCloud:
             now,
             now + self.delays.vpc,
             description,
+            next_host=self.reserved[0],
             visible_at=self._network_visible_at(now),
         )
         self.subnets[subnet.subnet_id] = subnet
@@ -242,7 +248,7 @@ class SimCloud:
     def free_addresses(self, subnet: Subnet) -> int:
         """How many machines the subnet still has addresses for."""
         size = ipaddress.ip_network(subnet.cidr).num_addresses
-        return size - 1 - subnet.next_host + len(subnet.free_hosts)
+        return max(size - self.reserved[1] - subnet.next_host, 0) + len(subnet.free_hosts)
 
     def create_group(
         self, account: str, region: str, vpc_id: str, name: str, group_type: str = "normal", *, description: str = ""
@@ -397,6 +403,18 @@ class SimCloud:
             raise SimError(Kind.NOT_OFFERED, f"type {order.type_name} is not sold in {zone}", subject="type")
         return subnet, offer
 
+    def check_quota(self, order: Order) -> None:
+        """Whether the account may have as many machines more in the region; raises QUOTA."""
+        quota = self.accounts[order.account].machine_quota
+        room = quota - len(self.alive(order.account, order.region))
+        if room < order.count:
+            raise SimError(
+                Kind.QUOTA,
+                f"the quota is {quota} machines; {max(room, 0)} are left",
+                subject="machine",
+                numbers={"asked": order.count, "limit": quota},
+            )
+
     def image(self, region: str, image_id: str) -> ImageOffer | None:
         """The image if the region has it."""
         return self.catalog.images.get(region, {}).get(image_id)
@@ -463,10 +481,7 @@ class SimCloud:
         return machine
 
     def _grant(self, order: Order, offer: TypeOffer, subnet: Subnet, effects: Effects) -> int:
-        quota = self.accounts[order.account].machine_quota
-        room = quota - len(self.alive(order.account, order.region))
-        if room < order.count:
-            raise SimError(Kind.QUOTA, f"the quota is {quota} machines; {max(room, 0)} are left", subject="machine")
+        self.check_quota(order)
         zone = order.zone or subnet.zone
         stock = 0 if effects.stockout else self.left_in_stock(zone, offer.name)
         if effects.partial is not None:
@@ -475,7 +490,8 @@ class SimCloud:
         if number < order.min_count or number == 0:
             raise SimError(Kind.NO_STOCK, f"{offer.name} is sold out in {zone}", subject="type")
         if self.free_addresses(subnet) < number:
-            raise SimError(Kind.NO_ADDRESSES, f"subnet {subnet.subnet_id} is full", subject="subnet")
+            message = f"subnet {subnet.subnet_id} has too few addresses"
+            raise SimError(Kind.NO_ADDRESSES, message, subject="subnet", ids=(subnet.subnet_id,))
         for key in (f"{zone}/{offer.name}", f"{zone}/*"):
             if key in self.capacity:
                 self.capacity[key] -= number

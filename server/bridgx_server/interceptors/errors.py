@@ -38,6 +38,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "throttled": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "quota_exceeded": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "out_of_stock": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "no_addresses": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "insufficient_balance": grpc.StatusCode.FAILED_PRECONDITION,
     "bad_credentials": grpc.StatusCode.FAILED_PRECONDITION,
     "cloud_unavailable": grpc.StatusCode.UNAVAILABLE,

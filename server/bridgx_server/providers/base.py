@@ -84,10 +84,10 @@ class Limits:
     ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, two calls
     that are under way together make two, since neither finds what the other makes, and a call without an answer is not made
     again before what it may have made would be seen.
-    ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
-    of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
-    names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way).
+    ``partial_delivery`` says whether a create call may deliver fewer than asked when stock is short; where it may not, a
+    chunk is split until what there is has been taken, as it is on every cloud for want of addresses or quota.
+    ``create_api`` and ``delete_api`` are the vendor's names of the APIs that make and end machines, as the adapter tells its
+    gate: a turn at them can then be had before anything is written down (empty: the turn is waited for on the way).
     """
 
     create_batch: int
@@ -294,6 +294,7 @@ class Machine:
     """One machine in the cloud.
 
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
+    ``network_unknown``: it was promised and will not run, since the cloud did not know its subnet or security group.
     """
 
     instance_id: str
@@ -307,6 +308,7 @@ class Machine:
     ended_at: datetime | None = None
     reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    network_unknown: bool = False
 
 
 class Provider(Protocol):

@@ -99,7 +99,7 @@ class Networks:
         making = self._making(provider, Place(vpc.account_id, vpc.region_id, vpc.vpc_id), {GROUP: group}, attempt)
         if making.went_back():
             return ""
-        named = networks.made_at(self.store, vpc.account_id, [rule.group_id for rule in rules])
+        named = networks.groups_made_at(self.store, vpc.account_id, [rule.group_id for rule in rules])
         if not attempt.progress.made:
             young = {group_id for group_id, made_at in named.items() if making.young_for(made_at)}
             _check_groups(provider, vpc.region_id, rules, young)

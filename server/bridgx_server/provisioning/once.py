@@ -28,6 +28,7 @@ log = structlog.get_logger("bridgx.once")
 # After these nothing was done for certain, and asking again is no use.
 WITHOUT_EFFECT = (
     ErrorClass.OUT_OF_STOCK,
+    ErrorClass.NO_ADDRESSES,
     ErrorClass.QUOTA_EXCEEDED,
     ErrorClass.INSUFFICIENT_BALANCE,
     ErrorClass.BAD_CREDENTIALS,

@@ -23,8 +23,16 @@ from bridgx_server.store.secrets import Keyring
 
 
 class ClusterService(pb.ClusterServiceServicer):
+    """``visibility`` is for how long (seconds) a cloud may not show yet what was made."""
+
     def __init__(
-        self, claims: Claims, keyring: Keyring, clouds: AccountClouds, catalog: Catalog, default_max_machines: int
+        self,
+        claims: Claims,
+        keyring: Keyring,
+        clouds: AccountClouds,
+        catalog: Catalog,
+        default_max_machines: int,
+        visibility: float,
     ) -> None:
         self._claims = claims
         self._store = claims.store
@@ -32,6 +40,7 @@ class ClusterService(pb.ClusterServiceServicer):
         self._clouds = clouds
         self._catalog = catalog
         self._default_max_machines = default_max_machines
+        self._visibility = visibility
 
     def CreateCluster(
         self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
@@ -45,7 +54,7 @@ class ClusterService(pb.ClusterServiceServicer):
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: templates.create(
-                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt
+                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt, self._visibility
             ),
         )
         return pb.CreateClusterResponse(cluster_name=name)

@@ -419,6 +419,21 @@ class StockoutRow(_Table):
         indexes = ((("account_id", "zone_id", "instance_type"), True),)
 
 
+class RefusedQuotaRow(_Table):
+    """A machine type of which a quota of the cloud last left an account none in a zone; ``message`` is the cloud's."""
+
+    id = AutoField()
+    account_id = IntegerField()
+    zone_id = CharField(max_length=64)
+    instance_type = CharField(max_length=128)
+    message = CharField(max_length=500)
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "refused_quotas"
+        indexes = ((("account_id", "zone_id", "instance_type"), True),)
+
+
 class ComparisonRow(_Table):
     """The last comparison of an account in a region with the inventory.
 
@@ -692,6 +707,7 @@ TABLES: tuple[type[Model], ...] = (
     InstallationRow,
     OrphanRow,
     StockoutRow,
+    RefusedQuotaRow,
     ComparisonRow,
     FindingRow,
     RequestRow,

@@ -75,3 +75,12 @@ def code_of(error: SimError, action: str) -> tuple[int, str]:
             return 400, "DependencyViolation.VSwitch"
         return (403, "DependencyViolation") if error.subject == "group" else (400, "DependencyViolation")
     return _OTHERS[error.kind]
+
+
+def message_of(error: SimError) -> str:
+    """The text of a refusal, in Alibaba's own words where they are known. Neither says how many are left."""
+    if error.kind is Kind.QUOTA:
+        return "The number of the specified ECS instances has exceeded the quota of the specified instance type."
+    if error.kind is Kind.NO_ADDRESSES:
+        return f'The specified VSwitch "{error.ids[0]}" has not enough IpAddress.'
+    return error.message

@@ -23,6 +23,7 @@ SOURCES: Mapping[str, str] = {
     "stock": "Alibaba Cloud's sample of falling back to other zones and types",
     "gardener": "gardener, machine-controller-manager-provider-alicloud, pkg/alicloud/errors",
     "terraform": "terraform-provider-alicloud, alicloud/errors.go and the retries of its resources",
+    "terway": "AliyunContainerService/terway, pkg/aliyun/client/errors and pull request 720",
     "bridgx": "galaxy-future/bridgx, pkg/cloud/alibaba",
 }
 
@@ -44,11 +45,14 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         "OperationDenied.NoStock OperationDenied.ZoneNotAllowed OperationDenied.ZoneSystemCategoryNotMatch"
         " OperationDenied.ResourceControl Zone.NotOnSale Zone.NotOpen InvalidResourceType.NotSupported"
         " InstanceType.Offline InvalidInstanceType.ZoneNotSupported InvalidVpcZone.NotSupported CategoryNotSupported"
-        " NodeControllerUnavailable ResourceNotAvailable QuotaExceeded.PrivateIpAddress",
+        " NodeControllerUnavailable ResourceNotAvailable",
     ),
     (ErrorClass.OUT_OF_STOCK, "vpc", "ResourceNotAvailable.Vpc"),
     (ErrorClass.OUT_OF_STOCK, "stock", "Invalid.PrivatePoolOptions.NoStock OperationDenied.CloudSSDNotSupported"),
-    (ErrorClass.OUT_OF_STOCK, "terraform", "InvalidVSwitchId.IpNotEnough"),
+    # "Don't have enough private IPs in this switch"
+    (ErrorClass.NO_ADDRESSES, "run", "QuotaExceeded.PrivateIpAddress"),
+    # The answer to RunInstances at most times, by Alibaba's own network plugin, which takes both.
+    (ErrorClass.NO_ADDRESSES, "terway", "InvalidVSwitchId.IpNotEnough"),
     (
         ErrorClass.QUOTA_EXCEEDED,
         "run",
@@ -240,6 +244,7 @@ _FIELDS: tuple[tuple[str, str], ...] = (
     ("ImageNot", "image"),
     ("OperationDenied.ImageNotValid", "image"),
     ("InvalidVSwitchId", "network_config.subnet_id"),
+    ("QuotaExceeded.PrivateIpAddress", "network_config.subnet_id"),
     ("InvalidVswitchID", "network_config.subnet_id"),
     ("InvalidSecurityGroup", "network_config.security_group"),
     ("InvalidVpc", "network_config.vpc"),
@@ -280,7 +285,7 @@ def class_of(code: str, status: int, operation: str = "") -> ErrorClass:
 
 def field_of(code: str, kind: ErrorClass, operation: str) -> str:
     """The parameter of a machine that a refusal is about, in the words of our API; empty where the code names none."""
-    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.OUT_OF_STOCK)
+    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.OUT_OF_STOCK, ErrorClass.NO_ADDRESSES)
     if operation != "run_instances" or kind not in told:
         return ""
     return next((field for beginning, field in _FIELDS if code.startswith(beginning)), "")

@@ -77,7 +77,6 @@ _HINTS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     ),
     (ErrorClass.QUOTA_EXCEEDED, ("quota",)),
     (ErrorClass.INSUFFICIENT_BALANCE, ("balance", "arrear", "payment", "fund", "money")),
-    # No addresses left in a subnet is a stock that is empty, too: another zone's subnet may have some.
     (ErrorClass.OUT_OF_STOCK, ("stock", "soldout", "noenough", "notenough", "insufficient")),
     (ErrorClass.QUOTA_EXCEEDED, ("exceed", "limit", "toomany")),
     (ErrorClass.NOT_FOUND, ("notfound", "notexist", "nosuch")),
@@ -85,6 +84,11 @@ _HINTS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     (ErrorClass.PERMISSION_DENIED, ("denied", "forbidden", "permission", "unauthorized")),
     (ErrorClass.INVALID_PARAMETER, ("invalid", "malformed", "missing", "illegal")),
 )
+
+# Of a code that says that something is used up: whether it is addresses. No source names the code; BCC's own prefixes are
+# the service's objects (Instance., SecurityGroup., Subnet.).
+_SUBNET = ("subnet", "ipaddress", "ipnotenough", "privateip", "fixedip")
+_USED_UP = ("noenough", "notenough", "insufficient", "exhaust", "noavailable", "full")
 
 _STATUSES: Mapping[int, ErrorClass] = {
     401: ErrorClass.BAD_CREDENTIALS,
@@ -102,6 +106,8 @@ def class_of(code: str, status: int) -> ErrorClass:
     if status == 429:
         return ErrorClass.THROTTLED
     name = code.lower().replace(".", "").replace("_", "")
+    if "quota" not in name and any(part in name for part in _SUBNET) and any(part in name for part in _USED_UP):
+        return ErrorClass.NO_ADDRESSES
     for kind, hints in _HINTS:
         if any(hint in name for hint in hints):
             return kind
@@ -119,7 +125,6 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
         code, status = _text(cause.code), int(cause.status_code or 0)
         said = _text(cause.args[0] if cause.args else "") or f"the cloud answered with HTTP status {status}"
         kind = class_of(code, status)
-        full_subnet = kind is ErrorClass.OUT_OF_STOCK and code.startswith("Subnet.")
         return ProviderError(
             kind,
             said,
@@ -128,7 +133,7 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
             vendor_code=code,
             request_id=_text(cause.request_id),
             http_status=status,
-            field="network_config.subnet_id" if full_subnet else "",
+            field="network_config.subnet_id" if kind is ErrorClass.NO_ADDRESSES else "",
         )
     kind, said = _unanswered(cause, operation)
     return ProviderError(kind, said, provider=PROVIDER, operation=operation)

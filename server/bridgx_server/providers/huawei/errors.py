@@ -36,8 +36,10 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("APIGW", ErrorClass.PERMISSION_DENIED, "0302"),
     ("APIGW", ErrorClass.NOT_FOUND, "0101"),
     ("APIGW", ErrorClass.THROTTLED, "0308"),
-    # ECS: sold out, withdrawn, no capacity; no address left in a subnet is a stock that is empty, too
-    ("Ecs", ErrorClass.OUT_OF_STOCK, "0012 0018 0019 0044 0319"),
+    # ECS: sold out, withdrawn, no capacity
+    ("Ecs", ErrorClass.OUT_OF_STOCK, "0018 0019 0044 0319"),
+    # "The number of IP addresses in the subnet is insufficient."
+    ("Ecs", ErrorClass.NO_ADDRESSES, "0012"),
     ("Ecs", ErrorClass.QUOTA_EXCEEDED, "0001 0013 0021 0022"),
     ("Ecs", ErrorClass.INSUFFICIENT_BALANCE, "0067 0069 0070 7000"),
     # The account is restricted, in arrears or not known by name; the type is not open to it.
@@ -103,6 +105,21 @@ BY_STATUS: Mapping[tuple[str, int], ErrorClass] = {
     ("APIGW.0201", 504): ErrorClass.TIMEOUT_UNKNOWN,
 }
 
+# What a code of a creation is about, in the words of our API: "Error codes" of the ECS and VPC API references.
+FIELDS: Mapping[str, str] = {
+    "Ecs.0012": "network_config.subnet_id",
+    "Ecs.0014": "network_config",  # "Incorrect VPC, subnet, or security group parameter values."
+    "Ecs.0029": "instance_type",
+    "Ecs.0031": "image",
+    "Ecs.0038": "network_config.subnet_id",  # "The subnet does not exist."
+    "VPC.0202": "network_config.subnet_id",
+    "VPC.0603": "network_config.security_group",
+}
+CREATIONS = ("create_servers", "create_post_paid_servers")
+
+# Codes of the jobs that make machines, where ECS did not find the subnet or the security group.
+UNKNOWN_NETWORK = ("Ecs.0014", "Ecs.0038", "VPC.0202", "VPC.0603")
+
 _STATUSES: Mapping[int, ErrorClass] = {
     401: ErrorClass.BAD_CREDENTIALS,
     403: ErrorClass.PERMISSION_DENIED,
@@ -145,6 +162,7 @@ def answered(code: str, message: str, status: int, request_id: str, operation: s
         vendor_code=code,
         request_id=request_id,
         http_status=status,
+        field=FIELDS.get(code, "") if operation in CREATIONS else "",
     )
 
 

@@ -43,6 +43,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOKEN_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_TOKEN_ALREADY_EXISTS: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_IN_PROGRESS: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_ADDRESSES: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_PARAM_INVALID: ErrorReason
 ERROR_REASON_TOKEN_INVALID: ErrorReason
@@ -77,6 +78,7 @@ ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason
 ERROR_REASON_TOKEN_NOT_FOUND: ErrorReason
 ERROR_REASON_TOKEN_ALREADY_EXISTS: ErrorReason
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason
+ERROR_REASON_NO_ADDRESSES: ErrorReason
 
 class ErrorDetails(_message.Message):
     __slots__ = ("error_info", "bad_request", "retry_info", "request_info")
