@@ -232,6 +232,28 @@ def test_a_call_that_was_lost_on_its_way_is_made_again_when_it_is_believed_to_be
         assert named(world, "again") == (1, 1, 1)
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_vpc_that_is_gone_is_told_when_it_is_old_enough_to_be_seen(cloud: str, tmp_path: Path) -> None:
+    with a_world(cloud, tmp_path, worker=False, rates="*.*=off") as world:
+        vpc = pb.CreateVpcRequest(
+            provider=cloud, region_id=world.region, vpc_name="gone", cidr_block="10.77.0.0/16", ak=world.key
+        )
+        vpc_id = world.client.networks.CreateVpc(vpc).vpc_id
+        world.control.call("DELETE", f"/networks/{vpc_id}")
+        subnet = pb.CreateSubnetRequest(
+            vpc_id=vpc_id, zone_id=world.place["zone_id"], cidr_block="10.77.1.0/24", switch_name="gone-sub"
+        )
+
+        with pytest.raises(grpc.RpcError) as caught:
+            world.client.networks.CreateSubnet(subnet)
+
+        told = failure_of(caught.value)
+        assert (told.reason, told.metadata["error_class"]) == ("param_invalid", "not_found")
+        assert f"VPC {vpc_id} not found" in told.message
+        assert named(world, "gone") == (0, 0, 0)
+        assert unfinished(world) == []
+
+
 def test_what_is_waited_for_is_kept_by_every_database(database_url: str, tmp_path: Path) -> None:
     with a_world("AWSCloud", tmp_path, database_url, worker=False, visibility=VISIBILITY, rates="*.*=off") as world:
         world.control.delays(visible_network=NEVER)
