@@ -66,6 +66,14 @@ class Conflict(BridgXError):
         super().__init__("conflict", message)
 
 
+class RequestInProgress(BridgXError):
+    """Another attempt works on the same request. ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__("request_in_progress", f"{message}: repeat the call in {retry_after:.3g} s to get its answer")
+        self.retry_after = retry_after
+
+
 class QuotaExceeded(BridgXError):
     """More machines than the cluster's quota allows."""
 

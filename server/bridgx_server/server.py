@@ -30,8 +30,10 @@ from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.unfinished import Sweep
+from bridgx_server.provisioning.visibility import Patience
 from bridgx_server.scaling.assembly import make_engine, make_worker
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.limiter import Limiter
@@ -94,6 +96,13 @@ class Parts:
         """What all calls to the clouds pass."""
         return Limiter(self.store, self.settings.limiter_settings())
 
+    @cached_property
+    def claims(self) -> Claims:
+        """The requests under way here."""
+        settings = self.settings
+        unsettled = settings.connect_timeout + settings.read_timeout + settings.visibility
+        return Claims(self.store, lease=settings.lease, unsettled=unsettled)
+
     def clouds(self) -> AccountClouds:
         """The registered accounts as adapters."""
         registry = ProviderRegistry(self.settings.provider_settings(), self.limiter)
@@ -114,14 +123,16 @@ class Parts:
     def networks(self, clouds: AccountClouds, background: Executor | None = None) -> Networks:
         """The flows of networks over these accounts; ``background`` refreshes catalogs."""
         background = background or ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="bridgx-background")
-        return Networks(self.store, clouds, Catalog(clouds, background, self.clock))
+        settings = self.settings
+        patience = Patience(settings.visibility, settings.read_timeout, settings.call_time)
+        return Networks(self.store, clouds, Catalog(clouds, background, self.clock), patience)
 
     def housekeeping(self, networks: Networks) -> Periodic:
         """What is done beside the tasks, not started yet.
 
         Every place is compared, what was cut off is finished, and what is old is forgotten.
         """
-        sweep = Sweep(self.store, MESSAGES, performing(self.store, networks, EVERYTHING), self.settings.unfinished)
+        sweep = Sweep(self.claims, MESSAGES, performing(self.store, networks, EVERYTHING), self.settings.unfinished)
 
         def job() -> None:
             watches.ensure_places(self.store)
@@ -164,19 +175,22 @@ class Server:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
         planner = Planner(store, clouds, parts.templates(), settings.engine_settings(), self._background, parts.limiter)
         wake = self._worker.wake if self._worker else (lambda: None)
-        pb.add_AccountServiceServicer_to_server(AccountService(store, keyring, clouds), self._server)
+        pb.add_AccountServiceServicer_to_server(AccountService(parts.claims, keyring, clouds), self._server)
         pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
         pb.add_TokenServiceServicer_to_server(TokenService(store), self._server)
         pb.add_ClusterServiceServicer_to_server(
-            ClusterService(store, keyring, clouds, networks.catalog, settings.default_max_machines), self._server
+            ClusterService(
+                parts.claims, keyring, clouds, networks.catalog, settings.default_max_machines, settings.visibility
+            ),
+            self._server,
         )
         pb.add_FeeServiceServicer_to_server(FeeService(store, settings.zone), self._server)
         pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)
-        pb.add_NetworkServiceServicer_to_server(NetworkService(store, networks), self._server)
+        pb.add_NetworkServiceServicer_to_server(NetworkService(parts.claims, networks), self._server)
         pb.add_ReconcileServiceServicer_to_server(ReconcileService(engine, wake), self._server)
         pb.add_TaskServiceServicer_to_server(
             TaskService(
-                store,
+                parts.claims,
                 planner,
                 wake,
                 self._stopping.is_set,

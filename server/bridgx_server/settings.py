@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     lease: Positive = Field(30.0, description="Seconds until the work of a dead worker is taken up by another.")
     poll: Positive = Field(2.0, description="Seconds between two questions about a young machine.")
     boot_timeout: Positive = Field(600.0, description="Seconds after which a machine that does not run is replaced.")
-    visibility: Positive = Field(60.0, description="Seconds that a cloud may not know yet of a new machine.")
+    visibility: Positive = Field(60.0, description="Seconds that a cloud may not know yet of a new machine or network.")
     give_up: Positive = Field(900.0, description="Seconds that a call without an answer is repeated.")
     stockout_memory: float = Field(
         300.0,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,33 +20,12 @@ from bridgx_server.store.database import Store
 from bridgx_server.store.models import TaskRow
 from contract.clusters import REGIONS
 from contract.conftest import until
+from e2e.processes import COMMAND, Process, started
 
 CLOUD = "AWSCloud"
 REGION = REGIONS[CLOUD]
-COMMAND = [sys.executable, "-m", "bridgx_server"]
 TOKEN = "token-of-replicas"
 SLOW = 1.0  # seconds that the cloud takes to make machines, so that there is time to kill someone meanwhile
-
-
-@dataclass
-class Process:
-    """A command that runs, and what it has written."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    port: int = 0
-
-    def says(self, word: str) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        return f'"{word}"' in self.log.read_text()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait(60) == -signal.SIGKILL
-
-    def end(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.log.read_text()
 
 
 @dataclass
@@ -64,11 +41,7 @@ class Installation:
 
     def start(self, *arguments: str, port: int = 0) -> Process:
         log = self.directory / f"{len(self.processes)}.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*COMMAND, *arguments], env=self.environment, cwd=self.directory, stdout=file, stderr=file
-            )
-        self.processes.append(Process(process, log, port))
+        self.processes.append(started(arguments, log, self.environment, port))
         return self.processes[-1]
 
     def start_server(self) -> Process:
@@ -123,9 +96,8 @@ def installation(server_database_url: str, tmp_path: Path) -> Iterator[Installat
         yield one
     finally:
         one.clients.close()
-        for started in one.processes:
-            started.process.kill()
-            started.process.wait()
+        for process in one.processes:
+            process.end_for_good()
         store.close()
         simulator.stop()
 
@@ -217,5 +189,5 @@ def test_replicas_go_on_when_one_of_each_is_killed(installation: Installation) -
     assert third.tasks.ShrinkCluster(shrink).task_id == task_id
     assert third.tasks.ListTasks(pb.ListTasksRequest()).pager.total == 2
     installation.assert_exactly(40, second)
-    for started in (*servers[1:], *(worker for worker in workers if worker is not victim)):
-        started.end()
+    for left in (*servers[1:], *(worker for worker in workers if worker is not victim)):
+        left.end()

@@ -32,11 +32,16 @@ class FakeCloud:
     """`stock` is what is left by zone; `boots` says whether a machine comes to run at once; `before_create` may raise.
 
     Machines of `refuses` are not deleted, for that reason; those that are NOT_RELEASABLE are with `release_prepaid`.
+    `addresses` are what is free by subnet, `quota` the machines that may be, None: no limit. Calls for more are refused as a
+    whole; with `tells_left` the refusal says how many are left.
     """
 
     name: str = "AlibabaCloud"
     limits: Limits = field(default_factory=lambda: Limits(create_batch=10, describe_batch=10, delete_batch=10))
     stock: dict[str, int] = field(default_factory=dict)
+    addresses: dict[str, int] = field(default_factory=dict)
+    quota: int | None = None
+    tells_left: bool = False
     boots: Callable[[int], bool] = lambda index: True
     fails: Callable[[int], bool] = lambda index: False
     before_create: Callable[[CreateMachines], None] = lambda request: None
@@ -81,12 +86,24 @@ class FakeCloud:
                 raise script.error
             return answer
 
+    def _refuse_whole(self, kind: ErrorClass, left: int, request: CreateMachines) -> None:
+        if left < request.count:
+            text = f"too few for {request.count}."
+            available = left if self.tells_left else None
+            raise ProviderError(kind, text, vendor_code=f"Code.{kind}", available=available)
+
     def _create(self, request: CreateMachines) -> CreatedMachines:
+        if self.quota is not None:
+            self._refuse_whole(ErrorClass.QUOTA_EXCEEDED, self.quota - len(self.alive()), request)
+        if request.subnet_id in self.addresses:
+            self._refuse_whole(ErrorClass.NO_ADDRESSES, self.addresses[request.subnet_id], request)
         left = self.stock.get(request.zone_id, 1_000_000)
         if left == 0 or (left < request.count and not self.limits.partial_delivery):
             raise ProviderError(ErrorClass.OUT_OF_STOCK, "sold out.", vendor_code="NoStock")
         number = min(left, request.count)
         self.stock[request.zone_id] = left - number
+        if request.subnet_id in self.addresses:
+            self.addresses[request.subnet_id] -= number
         ids = []
         for _ in range(number):
             index = len(self.machines)
@@ -107,7 +124,9 @@ class FakeCloud:
             private_ip=f"10.0.{index // 250}.{index % 250 + 1}",
             started_at=row.get("started_at"),
             ended_at=row.get("ended_at"),
+            reason=row.get("reason", ""),
             tags=row["tags"],
+            network_unknown=row.get("network_unknown", False),
         )
 
     def describe_machines(self, region_id: str, instance_ids: Sequence[str]) -> list[Machine]:

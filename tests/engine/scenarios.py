@@ -69,8 +69,44 @@ def _in_conflict(world: StepWorld) -> None:
 
 def _refused(world: StepWorld) -> None:
     world.control.clear_faults()
-    _error(world, "RunInstances", "InstanceLimitExceeded", times=1)
+    _error(world, "RunInstances", "UnauthorizedOperation", times=1)
     world.expand(3)
+
+
+def _denied_network(world: StepWorld) -> None:
+    """The cloud does not know yet of a subnet that was made a moment ago."""
+    world.control.clear_faults()
+    _error(world, "RunInstances", "InvalidSubnetID.NotFound", times=2)
+    world.expand(1)
+
+
+def _one_each(world: StepWorld) -> None:
+    assert {(task.status, task.running) for task in world.tasks()} == {("SUCCESS", 1)}
+
+
+def _quota_for_three(world: StepWorld) -> None:
+    """Four are asked for in one call, and the quota leaves three."""
+    alive = len(world.control.machines(world.cloud.provider))
+    world.control.quota(world.cloud.provider, alive + 3)
+    world.expand(4)
+
+
+def _three_of_the_quota(world: StepWorld) -> None:
+    world.control.quota(world.cloud.provider, 100_000)
+    outcomes = {(task.status, task.running, task.failed, task.error_class) for task in world.tasks()}
+    assert outcomes == {("PARTIAL_SUCCESS", 3, 1, "quota_exceeded")}
+
+
+def _too_few_addresses(world: StepWorld) -> None:
+    """A call is refused as a whole, and smaller ones are not."""
+    world.control.clear_faults()
+    params = {"code": "InvalidVSwitchId.IpNotEnough", "message": "too few", "status": 403}
+    world.control.fault("error", cloud=world.cloud.provider, action=world.cloud.create, times=1, params=params)
+    world.expand(4)
+
+
+def _all_came(world: StepWorld) -> None:
+    assert {(task.status, task.running) for task in world.tasks()} == {("SUCCESS", 4)}
 
 
 def _unseen(world: StepWorld) -> None:
@@ -320,7 +356,19 @@ ON_ONE_CLOUD: Mapping[str, Scenario] = {
         engine={"visibility": 8.0},
     ),
     "a conflict": Scenario(("scaling.send._refused#4",), begin=_in_conflict),
-    "a refusal for good": Scenario(("scaling.send._fail#1",), begin=_refused),
+    "a refusal for good": Scenario(("scaling.send._refused#5",), begin=_refused),
+    "a network that the cloud does not know yet": Scenario(
+        ("scaling.send._wait_until_known#1",),
+        begin=_denied_network,
+        check=_one_each,
+        engine={"visibility": 600.0},
+    ),
+    "a quota smaller than the call": Scenario(
+        ("scaling.send._refused#5", "scaling.send._accept#1", "scaling.expand._finish#1"),
+        begin=_quota_for_three,
+        check=_three_of_the_quota,
+        engine={"batch": 4},
+    ),
     "a lookup that fails": Scenario(("scaling.send._look_later#1",), begin=_unseen),
     "a token that is not believed": Scenario(
         ("scaling.send._believe_lookup#1", "scaling.send._believe_lookup#2"),
@@ -380,9 +428,18 @@ ON_ANOTHER_CLOUD: Mapping[str, tuple[str, Scenario]] = {
     "a stockout where all or nothing is delivered": (
         "BaiduCloud",
         Scenario(
-            ("scaling.send._fail#1", "scaling.send._accept#1", "scaling.expand._finish#1"),
+            ("scaling.send._refused#5", "scaling.send._accept#1", "scaling.expand._finish#1"),
             begin=_too_few,
             check=_three_each,
+            engine={"batch": 4},
+        ),
+    ),
+    "too few addresses where stock is delivered in part": (
+        "AlibabaCloud",
+        Scenario(
+            ("scaling.send._refused#5", "scaling.send._accept#1"),
+            begin=_too_few_addresses,
+            check=_all_came,
             engine={"batch": 4},
         ),
     ),

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ import structlog
 from bridgx_server.providers.base import Credentials, ProviderSettings
 from bridgx_server.providers.registry import ProviderRegistry
 from bridgx_server.provisioning.accounts import AccountClouds
+from bridgx_server.provisioning.networks import Networks
 from bridgx_server.scaling.engine import Engine, EngineSettings
 from bridgx_server.scaling.removal import delete_orphans
 from bridgx_server.server import Parts, Server
@@ -38,6 +40,11 @@ class _TellingParts(Parts):
 
     def clouds(self) -> AccountClouds:
         return TellingClouds(super().clouds(), self.reach)  # type: ignore[return-value]
+
+    def networks(self, clouds: AccountClouds, background: Executor | None = None) -> Networks:
+        made = super().networks(clouds, background)
+        patience = replace(made.patience, visibility=self.times.visibility, answer=self.times.answer)
+        return replace(made, patience=patience)
 
     def engine(self, clouds: AccountClouds) -> Engine:
         made = super().engine(clouds)

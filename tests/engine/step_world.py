@@ -68,6 +68,7 @@ class StepWorld:
         with self.store.transaction():
             for table in (TaskRow, WatchRow):
                 table.update(lease_until=0).execute()
+            RequestRow.update(lease_until=0, unsettled_ms=0).execute()
         assert self.spawner.stdin is not None
         assert self.spawner.stdout is not None
         self.spawner.stdin.write(" ".join((command, point, *arguments)) + "\n")

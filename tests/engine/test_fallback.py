@@ -101,7 +101,7 @@ def test_a_stockout_that_another_task_meets_moves_the_chunks_that_wait(world: Wo
 
 def test_a_subnet_without_addresses_is_no_stockout_of_its_zone(world: World) -> None:
     world.zones = ("zone-a", "zone-b")
-    full = ProviderError(ErrorClass.OUT_OF_STOCK, "no addresses.", field="network_config.subnet_id")
+    full = ProviderError(ErrorClass.NO_ADDRESSES, "no addresses.", field="network_config.subnet_id")
 
     def refuse(request: CreateMachines) -> None:
         if request.zone_id == "zone-a":

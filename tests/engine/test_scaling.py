@@ -142,7 +142,6 @@ def test_machines_that_cannot_be_seen_yet_are_not_asked_for_twice(world: World) 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (ErrorClass.QUOTA_EXCEEDED, "quota_exceeded"),
         (ErrorClass.INSUFFICIENT_BALANCE, "insufficient_balance"),
         (ErrorClass.BAD_CREDENTIALS, "bad_credentials"),
         (ErrorClass.PERMISSION_DENIED, "permission_denied"),

@@ -165,10 +165,11 @@ def test_networks_are_made_once_and_described(peer: Peer) -> None:
     provider.add_security_group_rules(REGION, group, rules)
     (row,) = provider.describe_security_groups(REGION, [group])
     assert (row.vpc_id, row.name) == (vpc, "rules")
-    provider.delete_security_group(REGION, group)
-    provider.delete_security_group(REGION, group)
-    provider.delete_vpc(REGION, vpc)
-    provider.delete_vpc(REGION, vpc)
+    for delete in (lambda: provider.delete_security_group(REGION, group), lambda: provider.delete_vpc(REGION, vpc)):
+        delete()
+        with pytest.raises(ProviderError) as refusal:
+            delete()
+        assert refusal.value.kind is ErrorClass.NOT_FOUND
     assert provider.describe_vpcs(REGION, [vpc]) == []
 
 
@@ -191,7 +192,6 @@ def test_subnets_are_made_once_described_and_deleted(peer: Peer) -> None:
     with pytest.raises(ProviderError) as refusal:
         provider.create_subnet(replace(request, cidr_block="10.2.0.0/24", token=f"{token}-4"))
     assert (refusal.value.kind, refusal.value.vendor_code) == (ErrorClass.INVALID_PARAMETER, "InvalidSubnet.Conflict")
-    provider.delete_subnet(REGION, vpc, first)
     provider.delete_subnet(REGION, vpc, first)
     assert [row.subnet_id for row in provider.describe_subnets(REGION, vpc)] == [second]
     assert [row.subnet_id for row in provider.describe_subnets(REGION, other)] == [foreign]

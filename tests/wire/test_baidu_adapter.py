@@ -135,7 +135,7 @@ def test_every_code_of_the_table_has_its_class_whatever_its_status(
         ("RequestLimitExceeded", 403, ErrorClass.THROTTLED),
         ("Instance.SoldOut", 403, ErrorClass.OUT_OF_STOCK),
         ("NoStock", 400, ErrorClass.OUT_OF_STOCK),
-        ("Subnet.IpNotEnough", 403, ErrorClass.OUT_OF_STOCK),
+        ("Subnet.IpNotEnough", 403, ErrorClass.NO_ADDRESSES),
         ("InstanceQuotaExceeded", 403, ErrorClass.QUOTA_EXCEEDED),
         ("QuotaInsufficient", 403, ErrorClass.QUOTA_EXCEEDED),
         ("InsufficientBalance", 403, ErrorClass.INSUFFICIENT_BALANCE),
@@ -727,6 +727,6 @@ def test_a_full_group_is_not_taken_for_a_rule_that_exists(
 
 def test_ids_that_would_change_the_path_are_not_sent(baidu: Provider, control: ControlClient) -> None:
     assert baidu.find_image("bj", "../instance") is None
-    baidu.delete_vpc("bj", "a/b")
+    assert failure(lambda: baidu.delete_vpc("bj", "a/b")).kind is ErrorClass.NOT_FOUND
 
     assert control.calls(CLOUD) == []

@@ -133,7 +133,7 @@ def test_every_code_of_the_table_has_its_class_and_a_source(
         ("ResourceInsufficient.SpecifiedInstanceType", ErrorClass.OUT_OF_STOCK),
         ("ResourceInsufficient.Anything", ErrorClass.OUT_OF_STOCK),
         ("InvalidParameter.SomeDiskSoldOut", ErrorClass.OUT_OF_STOCK),
-        ("LimitExceeded.VpcSubnetNum", ErrorClass.OUT_OF_STOCK),
+        ("LimitExceeded.VpcSubnetNum", ErrorClass.NO_ADDRESSES),
         ("LimitExceeded.InstanceQuota", ErrorClass.QUOTA_EXCEEDED),
         ("LimitExceeded.Anything", ErrorClass.QUOTA_EXCEEDED),
         ("InvalidAccount.InsufficientBalance", ErrorClass.INSUFFICIENT_BALANCE),

@@ -16,7 +16,8 @@ from bridgx_server.cloudsim.faults import KINDS
 if TYPE_CHECKING:
     from bridgx_server.cloudsim.server import CloudSim
 
-DELAYS = ("boot", "delete", "visible", "keep_deleted", "vpc", "billing")
+DELAYS = ("boot", "delete", "visible", "visible_network", "keep_deleted", "vpc", "billing")
+PAIRS = ("boot", "delete", "visible", "visible_network")  # delays that may be a range
 
 
 class BadInput(Exception):
@@ -48,6 +49,8 @@ class Control:
         app.router.add_post("/accounts", self._add_account)
         app.router.add_post("/machines/{machine_id}", self._change_machine)
         app.router.add_delete("/machines/{machine_id}", self._delete_machine)
+        app.router.add_post("/networks/{network_id}", self._show_networks)
+        app.router.add_delete("/networks/{network_id}", self._delete_network)
         app.router.add_post("/reset", self._reset)
         return app
 
@@ -142,7 +145,7 @@ class Control:
         changes: dict[str, Any] = {}
         for name in DELAYS:
             if name in body:
-                changes[name] = _seconds(name, body[name], pair=name in ("boot", "delete", "visible"))
+                changes[name] = _seconds(name, body[name], pair=name in PAIRS)
         for cloud in clouds:
             for name, value in changes.items():
                 setattr(cloud.delays, name, value)
@@ -224,6 +227,21 @@ class Control:
                 cloud.commit()
                 return web.json_response({})
         raise BadInput(f"there is no machine {request.match_info['machine_id']}")
+
+    async def _show_networks(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"cloud", "visible_at"})
+        cloud = self._cloud(body.get("cloud"))
+        cloud.show_networks(request.match_info["network_id"], _number(body, "visible_at", 0.0, 0.0, 1e12))
+        cloud.commit()
+        return web.json_response({})
+
+    async def _delete_network(self, request: web.Request) -> web.Response:
+        network_id = request.match_info["network_id"]
+        for cloud in self._simulator.clouds.values():
+            if cloud.forget_network(network_id):
+                cloud.commit()
+                return web.json_response({})
+        raise BadInput(f"network {network_id} not found")
 
     async def _reset(self, request: web.Request) -> web.Response:
         self._simulator.furnish(fresh=True)

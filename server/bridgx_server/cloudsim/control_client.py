@@ -59,6 +59,10 @@ class ControlClient:
         """Sets delays, in seconds or pairs of them; ``cloud`` limits it to one."""
         self.call("POST", "/delays", fields)
 
+    def show_networks(self, cloud: str, network_id: str = "*", visible_at: float = 0.0) -> None:
+        """From when on (seconds since the epoch) calls know a VPC, subnet or security group, or all of them."""
+        self.call("POST", f"/networks/{network_id}", {"cloud": cloud, "visible_at": visible_at})
+
     def capacity(self, cloud: str, zone: str, count: int | None, instance_type: str = "*") -> None:
         """Sets what is in stock."""
         self.call("POST", "/capacity", {"cloud": cloud, "zone": zone, "instance_type": instance_type, "count": count})

@@ -20,19 +20,21 @@ from bridgx_server.cloudsim.faults import Fault
 from bridgx_server.cloudsim.persistence import Journal
 
 TOKEN_LIFE = 8 * 3600.0  # seconds
-RESERVED_HOSTS = 4  # addresses at the start of a subnet that no machine gets
 
 
 @dataclass
 class Delays:
-    """How long things take, in seconds; a pair is a range from which each machine gets its own.
+    """How long things take, in seconds; a pair is a range from which each machine or network gets its own.
 
+    ``visible_network`` is how long a new VPC, subnet or security group is unknown to every other call: lists leave it out,
+    and a call that names it is answered "not found", one that deletes it too. It exists all the same.
     ``billing`` is how long the cloud's billing takes to follow what was ordered: a conversion, an unsubscription.
     """
 
     boot: tuple[float, float] = (2.0, 6.0)
     delete: tuple[float, float] = (0.5, 2.0)
     visible: tuple[float, float] = (0.0, 0.0)
+    visible_network: tuple[float, float] = (0.0, 0.0)
     keep_deleted: float = 0.0
     vpc: float = 0.0
     billing: float = 0.0
@@ -93,7 +95,11 @@ class Order:
 
 
 class SimCloud:
-    """One cloud. ``prefixes`` shapes its ids: kind → function of a random hexadecimal string."""
+    """One cloud.
+
+    ``prefixes`` shapes its ids: kind → function of a random hexadecimal string. ``reserved`` is how many addresses of a
+    subnet no machine gets, at its start and at its end.
+    """
 
     def __init__(
         self,
@@ -102,8 +108,10 @@ class SimCloud:
         clock: Callable[[], float],
         rng: random.Random,
         prefixes: Mapping[str, Callable[[str], str]],
+        reserved: tuple[int, int] = (4, 1),
     ) -> None:
         self.provider = provider
+        self.reserved = reserved
         self.catalog: Catalog = catalog_of(provider)
         self.delays = Delays()
         self.accounts: dict[str, Account] = {}
@@ -130,11 +138,43 @@ class SimCloud:
 
     # Networks.
 
+    def knows(self, entity: Vpc | Subnet | Group) -> bool:
+        """Whether calls know it by now."""
+        return self.clock() >= entity.visible_at
+
+    def known_vpcs(self, account: str, region: str = "") -> list[Vpc]:
+        """The networks that a list shows now, of one region or all."""
+        return [row for row in self.vpcs.values() if self._is_shown(row, account, region)]
+
+    def known_subnets(self, account: str, region: str = "") -> list[Subnet]:
+        """The subnets that a list shows now."""
+        return [row for row in self.subnets.values() if self._is_shown(row, account, region)]
+
+    def known_groups(self, account: str, region: str = "") -> list[Group]:
+        """The security groups that a list shows now."""
+        return [row for row in self.groups.values() if self._is_shown(row, account, region)]
+
+    def _is_shown(self, entity: Vpc | Subnet | Group, account: str, region: str) -> bool:
+        return entity.account == account and region in ("", entity.region) and self.knows(entity)
+
+    def _network_visible_at(self, now: float) -> float:
+        return now + self._random.uniform(*self.delays.visible_network)
+
     def create_vpc(self, account: str, region: str, name: str, cidr: str, *, description: str = "") -> Vpc:
         """Makes a network; the block must be valid for the vendor already."""
         self._region(region)
         now = self.clock()
-        vpc = Vpc(self._new_id("vpc", self.vpcs), account, region, name, cidr, now, now + self.delays.vpc, description)
+        vpc = Vpc(
+            self._new_id("vpc", self.vpcs),
+            account,
+            region,
+            name,
+            cidr,
+            now,
+            now + self.delays.vpc,
+            description,
+            visible_at=self._network_visible_at(now),
+        )
         self.vpcs[vpc.vpc_id] = vpc
         self._put("vpc", vpc.vpc_id, vpc)
         return vpc
@@ -142,7 +182,7 @@ class SimCloud:
     def vpc(self, account: str, region: str, vpc_id: str) -> Vpc:
         """The network; raises NOT_FOUND."""
         found = self.vpcs.get(vpc_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"vpc {vpc_id} does not exist", subject="vpc", ids=(vpc_id,))
         return found
 
@@ -184,6 +224,8 @@ class SimCloud:
             now,
             now + self.delays.vpc,
             description,
+            next_host=self.reserved[0],
+            visible_at=self._network_visible_at(now),
         )
         self.subnets[subnet.subnet_id] = subnet
         self._put("subnet", subnet.subnet_id, subnet)
@@ -192,7 +234,7 @@ class SimCloud:
     def subnet(self, account: str, region: str, subnet_id: str) -> Subnet:
         """The subnet; raises NOT_FOUND."""
         found = self.subnets.get(subnet_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"subnet {subnet_id} does not exist", subject="subnet", ids=(subnet_id,))
         return found
 
@@ -210,7 +252,7 @@ class SimCloud:
     def free_addresses(self, subnet: Subnet) -> int:
         """How many machines the subnet still has addresses for."""
         size = ipaddress.ip_network(subnet.cidr).num_addresses
-        return size - 1 - subnet.next_host + len(subnet.free_hosts)
+        return max(size - self.reserved[1] - subnet.next_host, 0) + len(subnet.free_hosts)
 
     def create_group(
         self, account: str, region: str, vpc_id: str, name: str, group_type: str = "normal", *, description: str = ""
@@ -218,8 +260,26 @@ class SimCloud:
         """Makes a security group without rules; raises NOT_FOUND."""
         if vpc_id:
             self.vpc(account, region, vpc_id)
+        visible_at = self._network_visible_at(self.clock())
+        return self._new_group(account, region, vpc_id, name, group_type, description, visible_at)
+
+    def create_default_group(self, vpc: Vpc, description: str) -> Group:
+        """Makes the group that a VPC comes with, and that is seen when the VPC is."""
+        return self._new_group(vpc.account, vpc.region, vpc.vpc_id, "default", "normal", description, vpc.visible_at)
+
+    def _new_group(
+        self, account: str, region: str, vpc_id: str, name: str, group_type: str, description: str, visible_at: float
+    ) -> Group:
         group = Group(
-            self._new_id("group", self.groups), account, region, vpc_id, name, group_type, self.clock(), description
+            self._new_id("group", self.groups),
+            account,
+            region,
+            vpc_id,
+            name,
+            group_type,
+            self.clock(),
+            description,
+            visible_at=visible_at,
         )
         self.groups[group.group_id] = group
         self._put("group", group.group_id, group)
@@ -228,7 +288,7 @@ class SimCloud:
     def group(self, account: str, region: str, group_id: str) -> Group:
         """The security group; raises NOT_FOUND."""
         found = self.groups.get(group_id)
-        if found is None or found.account != account or found.region != region:
+        if found is None or found.account != account or found.region != region or not self.knows(found):
             raise SimError(Kind.NOT_FOUND, f"group {group_id} does not exist", subject="group", ids=(group_id,))
         return found
 
@@ -255,6 +315,23 @@ class SimCloud:
         ):
             raise SimError(Kind.IN_USE, f"group {group_id} has machines", subject="group", ids=(group_id,))
         self._drop("group", self.groups, group_id)
+
+    def show_networks(self, network_id: str, visible_at: float) -> None:
+        """From when on calls know a VPC, subnet or group, or all of them (``*``); raises NOT_FOUND."""
+        found = [row for table in (self.vpcs, self.subnets, self.groups) for row in _named(table, network_id)]
+        if not found and network_id != "*":
+            raise SimError(Kind.NOT_FOUND, f"network {network_id} does not exist", subject="network")
+        for row in found:
+            row.visible_at = visible_at
+            self.tag(row, {})
+
+    def forget_network(self, network_id: str) -> bool:
+        """Takes a VPC, subnet or group out behind everyone's back; False where there is none of that id."""
+        for kind, table in (("vpc", self.vpcs), ("subnet", self.subnets), ("group", self.groups)):
+            if network_id in table:
+                self._drop(kind, table, network_id)
+                return True
+        return False
 
     def tag(self, entity: Vpc | Subnet | Group | Machine, tags: Mapping[str, str]) -> None:
         """Adds tags, and writes down any other change that was made to the entity."""
@@ -329,6 +406,18 @@ class SimCloud:
         if offer not in self.catalog.types_in(zone):
             raise SimError(Kind.NOT_OFFERED, f"type {order.type_name} is not sold in {zone}", subject="type")
         return subnet, offer
+
+    def check_quota(self, order: Order) -> None:
+        """Whether the account may have as many machines more in the region; raises QUOTA."""
+        quota = self.accounts[order.account].machine_quota
+        room = quota - len(self.alive(order.account, order.region))
+        if room < order.count:
+            raise SimError(
+                Kind.QUOTA,
+                f"the quota is {quota} machines; {max(room, 0)} are left",
+                subject="machine",
+                numbers={"asked": order.count, "limit": quota},
+            )
 
     def image(self, region: str, image_id: str) -> ImageOffer | None:
         """The image if the region has it."""
@@ -418,10 +507,7 @@ class SimCloud:
         return machine
 
     def _grant(self, order: Order, offer: TypeOffer, subnet: Subnet, effects: Effects) -> int:
-        quota = self.accounts[order.account].machine_quota
-        room = quota - len(self.alive(order.account, order.region))
-        if room < order.count:
-            raise SimError(Kind.QUOTA, f"the quota is {quota} machines; {max(room, 0)} are left", subject="machine")
+        self.check_quota(order)
         zone = order.zone or subnet.zone
         stock = 0 if effects.stockout else self.left_in_stock(zone, offer.name)
         if effects.partial is not None:
@@ -430,7 +516,8 @@ class SimCloud:
         if number < order.min_count or number == 0:
             raise SimError(Kind.NO_STOCK, f"{offer.name} is sold out in {zone}", subject="type")
         if self.free_addresses(subnet) < number:
-            raise SimError(Kind.NO_ADDRESSES, f"subnet {subnet.subnet_id} is full", subject="subnet")
+            message = f"subnet {subnet.subnet_id} has too few addresses"
+            raise SimError(Kind.NO_ADDRESSES, message, subject="subnet", ids=(subnet.subnet_id,))
         for key in (f"{zone}/{offer.name}", f"{zone}/*"):
             if key in self.capacity:
                 self.capacity[key] -= number
@@ -529,6 +616,10 @@ class SimCloud:
         self.tokens = {row["id"]: row for row in rows("token")}
         self.capacity = {row["id"]: row["count"] for row in rows("capacity")}
         self._public = len(self.machines)
+
+
+def _named(table: Mapping[str, Any], key: str) -> list[Any]:
+    return list(table.values()) if key == "*" else [table[key]] if key in table else []
 
 
 def fingerprint_of(parameters: Mapping[str, Any], without: Iterable[str] = ()) -> str:

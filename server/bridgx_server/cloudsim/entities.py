@@ -24,7 +24,7 @@ class Account:
 
 @dataclass
 class Vpc:
-    """A network. Times are seconds since the epoch."""
+    """A network. Times are seconds since the epoch; before ``visible_at`` no other call knows it."""
 
     vpc_id: str
     account: str
@@ -35,6 +35,7 @@ class Vpc:
     available_at: float
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+    visible_at: float = 0.0
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Subnet:
     next_host: int = 4
     free_hosts: list[int] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    visible_at: float = 0.0
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Group:
     description: str = ""
     rules: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    visible_at: float = 0.0
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -28,6 +29,7 @@ class Kind(StrEnum):
 class SimError(Exception):
     """A refusal. ``subject`` is what it is about: vpc, subnet, group, machine, image, type, zone, rule.
 
+    ``numbers`` are what a vendor may put into its text: of a quota, how many machines were ``asked`` for and its ``limit``.
     ``code`` and ``status`` are given for :attr:`Kind.VENDOR` alone: a scripted code of the vendor's own.
     """
 
@@ -38,6 +40,7 @@ class SimError(Exception):
         *,
         subject: str = "",
         ids: tuple[str, ...] = (),
+        numbers: Mapping[str, int] | None = None,
         code: str = "",
         status: int = 400,
     ) -> None:
@@ -46,5 +49,6 @@ class SimError(Exception):
         self.message = message
         self.subject = subject
         self.ids = ids
+        self.numbers = dict(numbers or {})
         self.code = code
         self.status = status

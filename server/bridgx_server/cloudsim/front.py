@@ -46,10 +46,14 @@ class Refusal(Exception):
 
 
 class Front(Protocol):
-    """One vendor's protocol. All methods run on the event loop and must not wait."""
+    """One vendor's protocol. All methods run on the event loop and must not wait.
+
+    ``reserved`` is how many addresses at the start and at the end of a subnet the vendor keeps for itself.
+    """
 
     provider: str
     prefixes: Mapping[str, Callable[[str], str]]
+    reserved: tuple[int, int]
     keep_deleted: float
 
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:

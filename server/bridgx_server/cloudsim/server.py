@@ -129,6 +129,7 @@ class CloudSim:
                 # Not the seed alone: a restart must not draw the same ids again.
                 random.Random(f"{self._seed}/{provider}/{time.time_ns()}"),
                 front.prefixes,
+                front.reserved,
             )
             cloud.delays.keep_deleted = front.keep_deleted
             self.clouds[provider] = cloud

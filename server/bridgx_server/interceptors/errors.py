@@ -14,23 +14,31 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from peewee import InterfaceError, OperationalError
 
-from bridgx_server.errors import BridgXError, InvalidFields
+from bridgx_server.errors import BridgXError, InvalidFields, RequestInProgress
 from bridgx_server.interceptors.caller import current_request_id
 from bridgx_server.interceptors.layer import Layer
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.scaling.outcome import REASONS
 
 DOMAIN = "bridgx"
-WAITS: Mapping[str, float] = {"throttled": 5.0, "cloud_unavailable": 10.0, "store_unavailable": 5.0}  # seconds
+# Seconds to wait before the next try, where the failure itself does not say.
+WAITS: Mapping[str, float] = {
+    "throttled": 5.0,
+    "cloud_unavailable": 10.0,
+    "store_unavailable": 5.0,
+    "request_in_progress": 2.0,
+}
 
 CODES: Mapping[str, grpc.StatusCode] = {
     "param_invalid": grpc.StatusCode.INVALID_ARGUMENT,
     "token_invalid": grpc.StatusCode.UNAUTHENTICATED,
     "permission_denied": grpc.StatusCode.PERMISSION_DENIED,
     "conflict": grpc.StatusCode.ABORTED,
+    "request_in_progress": grpc.StatusCode.ABORTED,
     "throttled": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "quota_exceeded": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "out_of_stock": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "no_addresses": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "insufficient_balance": grpc.StatusCode.FAILED_PRECONDITION,
     "not_releasable": grpc.StatusCode.FAILED_PRECONDITION,
     "bad_credentials": grpc.StatusCode.FAILED_PRECONDITION,
@@ -75,6 +83,8 @@ def status_of(method: str, error: Exception) -> status_pb2.Status:
     """The status of an exception, with ErrorInfo, RequestInfo, and what else its kind has."""
     if isinstance(error, InvalidFields):
         return _status(error.reason, error.message, {}, _bad_request((f.field, f.message) for f in error.fields))
+    if isinstance(error, RequestInProgress):
+        return _status(error.reason, error.message, {}, wait=error.retry_after)
     if isinstance(error, BridgXError):
         return _status(error.reason, error.message, {})
     if isinstance(error, ProviderError):

@@ -82,17 +82,22 @@ class Limits:
 
     ``vpc_prefix`` and ``subnet_prefix`` are the shortest and longest CIDR masks that the cloud takes. ``tokens`` says
     whether machine creation is idempotent by client token; where it is not, machines are looked up by tag alone.
-    ``partial_delivery`` says whether a create call may deliver fewer than asked; where it may not, a chunk that is out
-    of stock is split in half until what there is has been taken. ``create_api`` and ``delete_api`` are the vendor's
-    names of the APIs that make and end machines, as the adapter tells its gate: a turn at them can then be had before
-    anything is written down (empty: the turn is waited for on the way). ``prepaid_release`` says in a sentence, for a user,
-    what giving up a machine that is paid for in advance does and costs (empty: the cloud sells none).
+    ``network_tokens`` says the same of VPCs, subnets and security groups: where the cloud knows no token for them, two calls
+    that are under way together make two, since neither finds what the other makes, and a call without an answer is not made
+    again before what it may have made would be seen.
+    ``partial_delivery`` says whether a create call may deliver fewer than asked when stock is short; where it may not, a
+    chunk is split until what there is has been taken, as it is on every cloud for want of addresses or quota.
+    ``create_api`` and ``delete_api`` are the vendor's names of the APIs that make and end machines, as the adapter tells its
+    gate: a turn at them can then be had before anything is written down (empty: the turn is waited for on the way).
+    ``prepaid_release`` says in a sentence, for a user, what giving up a machine that is paid for in advance does and costs
+    (empty: the cloud sells none).
     """
 
     create_batch: int
     describe_batch: int
     delete_batch: int
     tokens: bool = True
+    network_tokens: bool = True
     partial_delivery: bool = True
     vpc_prefix: tuple[int, int] = (8, 24)
     subnet_prefix: tuple[int, int] = (16, 29)
@@ -308,6 +313,7 @@ class Machine:
     ``started_at`` and ``ended_at`` are the cloud's own times of its boot and of its deletion, where it gives them.
     ``charge_type`` is PrePaid or PostPaid, empty where the cloud does not tell; ``expires_at`` is when what was paid in
     advance ends, None where there is no such time or the cloud's list does not tell it.
+    ``network_unknown``: it was promised and will not run, since the cloud did not know its subnet or security group.
     """
 
     instance_id: str
@@ -323,6 +329,7 @@ class Machine:
     tags: Mapping[str, str] = field(default_factory=dict)
     charge_type: str = ""
     expires_at: datetime | None = None
+    network_unknown: bool = False
 
 
 class Provider(Protocol):
@@ -347,15 +354,27 @@ class Provider(Protocol):
         """The image if the account may start machines from it, else None."""
         ...
 
-    # Network. Lists leave out what does not exist; deleting what is gone already is success.
+    # Network. Lists leave out what does not exist; deleting what the cloud does not know is NOT_FOUND, which of a thing
+    # that has just been made proves nothing.
 
     def create_vpc(self, request: CreateVpc) -> str: ...
+
+    def find_vpc(self, request: CreateVpc) -> str:
+        """The id of what a call under the same token has made, as far as the cloud shows it by now; empty: nothing is shown.
+
+        Always empty where the cloud has tokens for networks (:attr:`Limits.network_tokens`): there the call is made again.
+        """
+        ...
 
     def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]: ...
 
     def delete_vpc(self, region_id: str, vpc_id: str) -> None: ...
 
     def create_subnet(self, request: CreateSubnet) -> str: ...
+
+    def find_subnet(self, request: CreateSubnet) -> str:
+        """As :meth:`find_vpc`."""
+        ...
 
     def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
         """All subnets of the VPC."""
@@ -364,6 +383,10 @@ class Provider(Protocol):
     def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None: ...
 
     def create_security_group(self, request: CreateSecurityGroup) -> str: ...
+
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
+        """As :meth:`find_vpc`."""
+        ...
 
     def add_security_group_rules(
         self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]

@@ -15,6 +15,7 @@ class ErrorClass(StrEnum):
 
     THROTTLED = "throttled"
     OUT_OF_STOCK = "out_of_stock"
+    NO_ADDRESSES = "no_addresses"
     QUOTA_EXCEEDED = "quota_exceeded"
     INSUFFICIENT_BALANCE = "insufficient_balance"
     BAD_CREDENTIALS = "bad_credentials"
@@ -52,6 +53,10 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
         "Nothing to do: the call is repeated when the cloud allows it. Lower the account's rate if it persists.",
     ),
     ErrorClass.OUT_OF_STOCK: ClassTraits(Retry.ELSEWHERE, "Choose another zone or instance type, or try again later."),
+    ErrorClass.NO_ADDRESSES: ClassTraits(
+        Retry.ELSEWHERE,
+        "Add a placement in another subnet to the cluster, or delete what is not needed in this one, then ask again.",
+    ),
     ErrorClass.QUOTA_EXCEEDED: ClassTraits(
         Retry.NEVER, "Raise the quota in the cloud's console, or delete what is not needed, then ask again."
     ),
@@ -98,7 +103,8 @@ class ProviderError(Exception):
     """A call to a cloud failed.
 
     ``retry_after`` is in seconds, None where the vendor named none. ``field`` names the parameter at fault in the
-    vocabulary of the API (``instance_type``, ``network_config.subnet_id`` …), empty where unknown.
+    vocabulary of the API (``instance_type``, ``network_config.subnet_id`` …), empty where unknown. ``available`` is, for a
+    refusal of several machines, the most that the vendor says it would give now (0 or more); None where it does not say.
     """
 
     def __init__(
@@ -113,6 +119,7 @@ class ProviderError(Exception):
         http_status: int = 0,
         retry_after: float | None = None,
         field: str = "",
+        available: int | None = None,
     ) -> None:
         message = message.replace("\0", "\ufffd")  # PostgreSQL stores no such text
         super().__init__(message)
@@ -125,6 +132,7 @@ class ProviderError(Exception):
         self.http_status = http_status
         self.retry_after = retry_after
         self.field = field
+        self.available = available
 
     @property
     def traits(self) -> ClassTraits:

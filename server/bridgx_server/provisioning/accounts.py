@@ -163,8 +163,7 @@ def register(
         if error.kind is ErrorClass.BAD_CREDENTIALS:
             raise
     with store.transaction():
-        if answer := attempt.answer_so_far():
-            return answer
+        attempt.hold()
         account = accounts.register(store, keyring, credentials, name=name, caller=attempt.caller)
         attempt.answered(account.access_key)
     return account.access_key

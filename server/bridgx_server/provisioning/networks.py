@@ -7,10 +7,8 @@ its repetition. What a cloud has not finished yet is waited for, within a bound.
 from __future__ import annotations
 
 import ipaddress
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -18,37 +16,21 @@ from bridgx_server.errors import FieldError, InvalidField, InvalidFields, QuotaE
 from bridgx_server.providers.base import CreateSecurityGroup, CreateSubnet, CreateVpc, Provider, SecurityGroupRule
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
-from bridgx_server.provisioning.once import DOUBTFUL, WITHOUT_EFFECT, Attempt
+from bridgx_server.provisioning.making import GROUP, SUBNET, VPC, WORDS, Making, Place, Step, told
+from bridgx_server.provisioning.once import Attempt
+from bridgx_server.provisioning.visibility import NotReadyYet, Patience
 from bridgx_server.scaling.engine import Clouds
 from bridgx_server.store import networks
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.database import Store
 from bridgx_server.store.networks import StoredGroup, StoredSubnet, StoredVpc
 from bridgx_server.store.paging import Page, PageOf
-from bridgx_server.store.requests import Made
 from bridgx_server.store.scope import Scope
 
 DEFAULT_BLOCK = "172.16.0.0/12"
 MOST_SUBNETS = 150  # in a VPC
-READY_TIMEOUT = 60.0  # seconds to wait for what the cloud has not finished
-READY_PAUSE = 0.5  # seconds between two looks
-UNANSWERED_ATTEMPTS = 3
-VPC, SUBNET, GROUP = "vpc", "subnet", "security_group"  # what a request makes, in this order
-WORDS = {VPC: "VPC", SUBNET: "subnet", GROUP: "security group"}
-PASSING = (ErrorClass.CONFLICT, ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
 
 log = structlog.get_logger("bridgx.networks")
-
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where things are removed. ``vpc_id`` is empty where the request makes the VPC itself."""
-
-    account_id: int
-    region_id: str
-    vpc_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,23 +40,27 @@ class Networks:
     store: Store
     clouds: Clouds
     catalog: Catalog
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
+    patience: Patience = field(default_factory=Patience)
+
+    def until(self, left: float | None) -> Networks:
+        """The flows for a caller who waits for ``left`` seconds more; None: it has set no deadline."""
+        return replace(self, patience=self.patience.until(left))
 
     def create_vpc(self, account: Account, region_id: str, name: str, cidr: str, attempt: Attempt) -> str:
         """Makes a VPC and returns its id; raises InvalidField, ProviderError."""
         provider = self.clouds.provider(account.id)
         cidr = cidr or self._default_block(provider)
 
-        def make() -> str:
-            return self._make_vpc(provider, account, region_id, name, cidr, attempt, attempt.token)
+        def vpc() -> Step:
+            return self._vpc(provider, account, CreateVpc(region_id, name, cidr, attempt.token), attempt)
 
-        if self._went_back(provider, _Place(account.id, region_id), {VPC: make}, attempt):
+        making = self._making(provider, Place(account.id, region_id), {VPC: vpc}, attempt)
+        if making.went_back():
             return ""
         if not attempt.progress.made:
             self._check_region(account, region_id)
             _check_mask("cidr_block", cidr, provider.limits.vpc_prefix, provider.name)
-        vpc_id = make()
+        vpc_id = making.make(VPC)
         attempt.answered(vpc_id)
         return vpc_id
 
@@ -82,18 +68,19 @@ class Networks:
         """Makes a subnet and returns its id; raises InvalidField, QuotaExceeded, ProviderError."""
         provider = self.clouds.provider(vpc.account_id)
 
-        def make() -> str:
-            return self._make_subnet(provider, vpc, zone_id, name, cidr, attempt, attempt.token)
+        def subnet() -> Step:
+            return self._subnet(provider, vpc, zone_id, name, cidr, attempt.token, attempt.caller)
 
-        if self._went_back(provider, _Place(vpc.account_id, vpc.region_id, vpc.vpc_id), {SUBNET: make}, attempt):
+        making = self._making(provider, Place(vpc.account_id, vpc.region_id, vpc.vpc_id), {SUBNET: subnet}, attempt)
+        if making.went_back():
             return ""
         if not attempt.progress.made:
             self._check_zone(vpc.account_id, vpc.region_id, zone_id)
             _check_mask("cidr_block", cidr, provider.limits.subnet_prefix, provider.name)
             _check_inside("cidr_block", cidr, vpc.cidr_block)
             self._check_siblings(provider, vpc, cidr)
-            self._ready_vpc(provider, vpc.region_id, vpc.vpc_id)
-        subnet_id = make()
+            self._ready_vpc(making, vpc.region_id, vpc.vpc_id, vpc.created_at)
+        subnet_id = making.make(SUBNET)
         attempt.answered(subnet_id)
         return subnet_id
 
@@ -105,23 +92,31 @@ class Networks:
         A group whose rules are refused is removed again.
         """
         provider = self.clouds.provider(vpc.account_id)
-        rules = list(dict.fromkeys(rules))
-        place = _Place(vpc.account_id, vpc.region_id, vpc.vpc_id)
 
-        def make() -> str:
-            return self._make_group(provider, vpc, name, "normal", attempt, attempt.token)
+        def group() -> Step:
+            return self._group(provider, vpc, name, "normal", attempt.token)
 
-        if self._went_back(provider, place, {GROUP: make}, attempt):
+        making = self._making(provider, Place(vpc.account_id, vpc.region_id, vpc.vpc_id), {GROUP: group}, attempt)
+        if making.went_back():
             return ""
-        group_id = make()
+        named = networks.groups_made_at(self.store, vpc.account_id, [rule.group_id for rule in rules])
+        if not attempt.progress.made:
+            young = {group_id for group_id, made_at in named.items() if making.young_for(made_at)}
+            _check_groups(provider, vpc.region_id, rules, young)
+        rules = list(dict.fromkeys(rules))
+        group_id = making.make(GROUP)
+        attempt.asking()
+        young_for = making.young_for(max(attempt.progress.effect_until, *named.values(), 0))
         try:
-            provider.add_security_group_rules(vpc.region_id, group_id, rules)
+            self.patience.repeat(
+                lambda: provider.add_security_group_rules(vpc.region_id, group_id, rules), young_for=young_for
+            )
+        except NotReadyYet:
+            raise
         except ProviderError as error:
             if error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.THROTTLED):
                 raise  # a repetition goes on with this group
-            attempt.undo(str(error), "")
-            left = self._undo(provider, place, {}, attempt)
-            raise _told(error, "the rules were refused", left) from None
+            raise told(error, "the rules were refused", making.undo(error)) from None
         with self.store.transaction():
             networks.add_group(self.store, vpc, group_id, name, "normal", rules, attempt.caller)
             attempt.answered(group_id)
@@ -143,49 +138,50 @@ class Networks:
 
         Raises:
             InvalidFields: before anything is made.
+            NotReadyYet: the cloud has not come so far, and the caller's time is over; nothing is removed.
             ProviderError: says which step failed and what, if anything, could not be removed again.
         """
         provider = self.clouds.provider(account.id)
-        place, own = _Place(account.id, region_id), networks.own_scope(account)
 
-        def make_vpc() -> str:
-            return self._make_vpc(provider, account, region_id, vpc[0], vpc[1], attempt, attempt.token_of(VPC))
+        def made_vpc() -> StoredVpc:
+            return networks.get_vpc(self.store, networks.own_scope(account), attempt.progress.id_of(VPC))
 
-        def make_subnet() -> str:
-            stored = networks.get_vpc(self.store, own, attempt.progress.id_of(VPC))
-            token = attempt.token_of(SUBNET)
-            return self._make_subnet(provider, stored, zone_id, subnet[0], subnet[1], attempt, token)
-
-        def make_group() -> str:
-            stored = networks.get_vpc(self.store, own, attempt.progress.id_of(VPC))
-            return self._make_group(provider, stored, group[0], group[1], attempt, attempt.token_of(GROUP))
-
-        steps = {VPC: make_vpc, SUBNET: make_subnet, GROUP: make_group}
-        if self._went_back(provider, place, steps, attempt):
+        steps = {
+            VPC: lambda: self._vpc(provider, account, CreateVpc(region_id, *vpc, attempt.token_of(VPC)), attempt),
+            SUBNET: lambda: self._subnet(
+                provider, made_vpc(), zone_id, *subnet, attempt.token_of(SUBNET), attempt.caller
+            ),
+            GROUP: lambda: self._group(provider, made_vpc(), *group, attempt.token_of(GROUP)),
+        }
+        making = self._making(provider, Place(account.id, region_id), steps, attempt)
+        if making.went_back():
             return ""
         if not attempt.progress.made:
             self._check_zone(account.id, region_id, zone_id)
             _check_mask("cidr_block", vpc[1], provider.limits.vpc_prefix, provider.name)
             _check_mask("switch_cidr_block", subnet[1], provider.limits.subnet_prefix, provider.name)
             _check_inside("switch_cidr_block", subnet[1], vpc[1])
-        step = asked = VPC
+        step = VPC
         try:
-            vpc_id = make_vpc()
-            step, asked = SUBNET, ""
-            self._ready_vpc(provider, region_id, vpc_id)
-            asked = SUBNET
-            make_subnet()
-            step = asked = GROUP
-            group_id = make_group()
+            vpc_id = making.make(VPC)
+            step = SUBNET
+            self._ready_vpc(making, region_id, vpc_id, made_vpc().created_at)
+            making.make(SUBNET)
+            step = GROUP
+            group_id = making.make(GROUP)
+        except NotReadyYet:
+            raise
         except ProviderError as error:
-            attempt.undo(str(error), asked if error.kind in DOUBTFUL else "")
-            left = self._undo(provider, place, steps, attempt)
-            raise _told(error, f"the {WORDS[step]} could not be made", left) from None
+            raise told(error, f"the {WORDS[step]} could not be made", making.undo(error)) from None
         with self.store.transaction():
-            stored = networks.get_vpc(self.store, own, vpc_id)
-            networks.add_group(self.store, stored, group_id, group[0], group[1], (), attempt.caller)
+            networks.add_group(self.store, made_vpc(), group_id, group[0], group[1], (), attempt.caller)
             attempt.answered(vpc_id)
         return vpc_id
+
+    def _making(
+        self, provider: Provider, place: Place, steps: Mapping[str, Callable[[], Step]], attempt: Attempt
+    ) -> Making:
+        return Making(self.store, self.patience, provider, place, steps, attempt)
 
     def list_vpcs(self, scope: Scope, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
         """The VPCs, as the cloud describes them now; as they were known where the cloud cannot be asked."""
@@ -218,136 +214,48 @@ class Networks:
 
     # Steps.
 
-    def _make_vpc(
-        self,
-        provider: Provider,
-        account: Account,
-        region_id: str,
-        name: str,
-        cidr: str,
-        attempt: Attempt,
-        token: str,
-    ) -> str:
-        known = attempt.progress.id_of(VPC)
-        if known:
-            return known
-        vpc_id = self._patiently(lambda: provider.create_vpc(CreateVpc(region_id, name, cidr, token)))
-        with self.store.transaction():
+    def _vpc(self, provider: Provider, account: Account, request: CreateVpc, attempt: Attempt) -> Step:
+        def write(vpc_id: str) -> None:
+            region_id, name, cidr = request.region_id, request.name, request.cidr_block
             networks.add_vpc(self.store, account, region_id, vpc_id, name, cidr, attempt.caller)
-            attempt.made(VPC, vpc_id)
-        return vpc_id
 
-    def _make_subnet(
-        self, provider: Provider, vpc: StoredVpc, zone_id: str, name: str, cidr: str, attempt: Attempt, token: str
-    ) -> str:
-        known = attempt.progress.id_of(SUBNET)
-        if known:
-            return known
+        return Step(lambda: provider.create_vpc(request), lambda: provider.find_vpc(request), write)
+
+    def _subnet(
+        self, provider: Provider, vpc: StoredVpc, zone_id: str, name: str, cidr: str, token: str, caller: str
+    ) -> Step:
         request = CreateSubnet(vpc.region_id, vpc.vpc_id, vpc.cidr_block, zone_id, name, cidr, token)
-        subnet_id = self._patiently(lambda: provider.create_subnet(request))
-        with self.store.transaction():
-            networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, attempt.caller)
-            attempt.made(SUBNET, subnet_id)
-        return subnet_id
 
-    def _make_group(
-        self, provider: Provider, vpc: StoredVpc, name: str, group_type: str, attempt: Attempt, token: str
-    ) -> str:
+        def write(subnet_id: str) -> None:
+            networks.add_subnet(self.store, vpc, subnet_id, zone_id, name, cidr, caller)
+
+        return Step(
+            lambda: provider.create_subnet(request), lambda: provider.find_subnet(request), write, vpc.created_at
+        )
+
+    @staticmethod
+    def _group(provider: Provider, vpc: StoredVpc, name: str, group_type: str, token: str) -> Step:
         """The group at the cloud; it is written down when the request has all that it asks for."""
-        known = attempt.progress.id_of(GROUP)
-        if known:
-            return known
         request = CreateSecurityGroup(vpc.region_id, vpc.vpc_id, name, group_type, token)
-        group_id = self._patiently(lambda: provider.create_security_group(request))
-        with self.store.transaction():
-            attempt.made(GROUP, group_id)
-        return group_id
+        return Step(
+            lambda: provider.create_security_group(request),
+            lambda: provider.find_security_group(request),
+            lambda group_id: None,
+            vpc.created_at,
+        )
 
-    # The way back.
+    def _ready_vpc(self, making: Making, region_id: str, vpc_id: str, made_at: int) -> None:
+        """Waits until the VPC is there and can be used; raises ProviderError."""
+        provider = making.provider
 
-    def _went_back(
-        self, provider: Provider, place: _Place, steps: Mapping[str, Callable[[], str]], attempt: Attempt
-    ) -> bool:
-        """Removes what an earlier attempt was to remove and could not; True where the request is not to begin anew.
-
-        One that failed, and whose caller is gone, is undone too: the caller was told that it failed.
-
-        Raises:
-            ProviderError: something still cannot be removed.
-        """
-        progress = attempt.progress
-        if attempt.orphaned and progress.failure and not progress.undoing:
-            attempt.undo(progress.failure, next((kind for kind in steps if not progress.id_of(kind)), ""))
-        if not attempt.progress.undoing:
-            return False
-        left = self._undo(provider, place, steps, attempt)
-        if left:
-            raise _told(left[0][1], "what an earlier attempt has made is to be removed first", left)
-        return attempt.orphaned
-
-    def _undo(
-        self, provider: Provider, place: _Place, steps: Mapping[str, Callable[[], str]], attempt: Attempt
-    ) -> list[tuple[str, ProviderError]]:
-        """Removes what a request has made, the last thing first; returns what is left, and why.
-
-        What a call without an answer may have made is found out by making it again, under the same token.
-        """
-        left: list[tuple[str, ProviderError]] = []
-        doubt = attempt.progress.doubt
-        if doubt:
-            try:
-                steps[doubt]()
-            except ProviderError as error:
-                if error.kind not in WITHOUT_EFFECT:
-                    left.append((f"a {WORDS[doubt]} that may have been made", error))
-        for made in reversed(attempt.progress.made):
-            try:
-                self._remove(provider, place, made, attempt)
-            except ProviderError as error:
-                left.append((f"{WORDS[made.kind]} {made.id}", error))
-        if not left:
-            attempt.undone()
-        return left
-
-    def _remove(self, provider: Provider, place: _Place, made: Made, attempt: Attempt) -> None:
-        region_id, vpc_id = place.region_id, place.vpc_id or attempt.progress.id_of(VPC)
-        if made.kind == GROUP:
-            self._patiently(lambda: provider.delete_security_group(region_id, made.id))
-        elif made.kind == SUBNET:
-            self._patiently(lambda: provider.delete_subnet(region_id, vpc_id, made.id))
-        else:
-            self._patiently(lambda: provider.delete_vpc(region_id, made.id))
-        forget = {GROUP: networks.remove_group, SUBNET: networks.remove_subnet, VPC: networks.remove_vpc}[made.kind]
-        with self.store.transaction():
-            forget(self.store, made.id, place.account_id)
-            attempt.removed(made.kind)
-
-    def _ready_vpc(self, provider: Provider, region_id: str, vpc_id: str) -> None:
         def look() -> None:
             found = provider.describe_vpcs(region_id, [vpc_id])
-            if not found or found[0].status != "Available":
+            if not found:
+                raise ProviderError(ErrorClass.NOT_FOUND, f"VPC {vpc_id} not found", provider=provider.name)
+            if found[0].status != "Available":
                 raise ProviderError(ErrorClass.CONFLICT, f"VPC {vpc_id} is not available yet", provider=provider.name)
 
-        self._patiently(look)
-
-    def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """Repeats a call that meets something unfinished, until it works or the bound is reached.
-
-        One without an answer is repeated too, a few times: every call here is safe to repeat. Where the last one was
-        refused for the moment, and one before had no answer, that one is what is raised: it may have had its effect.
-        """
-        deadline = self.monotonic() + READY_TIMEOUT
-        unanswered: list[ProviderError] = []
-        while True:
-            try:
-                return call()
-            except ProviderError as error:
-                if error.kind in (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN):
-                    unanswered.append(error)
-                passing = error.kind in PASSING and len(unanswered) < UNANSWERED_ATTEMPTS
-                if not passing or self.monotonic() >= deadline:
-                    raise (unanswered[-1] if unanswered and error.kind in PASSING else error) from None
-                self.sleep(error.retry_after or READY_PAUSE)
+        self.patience.repeat(look, young_for=making.young_for(made_at))
 
     # Checks.
 
@@ -386,24 +294,28 @@ def _check_mask(field: str, cidr: str, limits: tuple[int, int], provider: str) -
         raise InvalidField(field, f"must have a mask of /{limits[0]} to /{limits[1]} on {provider}, not /{length}")
 
 
+def _check_groups(
+    provider: Provider, region_id: str, rules: Sequence[SecurityGroupRule], young: Collection[str]
+) -> None:
+    """Whether the groups that rules name exist; ``young`` ones do, whether the cloud shows them yet or not."""
+    wanted = {rule.group_id for rule in rules} - {"", *young}
+    if not wanted:
+        return
+    try:
+        found = {row.security_group_id for row in provider.describe_security_groups(region_id, sorted(wanted))}
+    except ProviderError as error:
+        if error.kind not in (ErrorClass.NOT_FOUND, ErrorClass.INVALID_PARAMETER):
+            raise
+        return  # one is not even an id; the cloud says which when it is to add the rules
+    errors = [
+        FieldError(f"rules[{index}].group_id", f"security group {rule.group_id} not found in {region_id}")
+        for index, rule in enumerate(rules)
+        if rule.group_id in wanted - found
+    ]
+    if errors:
+        raise InvalidFields(errors)
+
+
 def _check_inside(field: str, cidr: str, outer: str) -> None:
     if not ipaddress.IPv4Network(cidr).subnet_of(ipaddress.IPv4Network(outer)):
         raise InvalidFields([FieldError(field, f"{cidr} is not inside {outer}, the block of the VPC")])
-
-
-def _told(error: ProviderError, what: str, left: Sequence[tuple[str, ProviderError]]) -> ProviderError:
-    """The failure again, with what it means for the whole."""
-    rest = "all that was made has been removed"
-    if left:
-        rest = f"could not be removed again: {'; '.join(f'{thing}: {why.message}' for thing, why in left)}"
-    return ProviderError(
-        error.kind,
-        f"{what}: {error.message}; {rest}",
-        provider=error.provider,
-        operation=error.operation,
-        vendor_code=error.vendor_code,
-        request_id=error.request_id,
-        http_status=error.http_status,
-        retry_after=error.retry_after,
-        field=error.field,
-    )

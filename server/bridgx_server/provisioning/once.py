@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
 
+import structlog
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from bridgx_server.errors import BridgXError, InvalidField
 from bridgx_server.identities.identity import Identity
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.provisioning.claims import Claims, in_progress
+from bridgx_server.provisioning.visibility import NotReadyYet
 from bridgx_server.store import chunks, requests
 from bridgx_server.store.database import Store
-from bridgx_server.store.requests import Key, Made, Progress
+from bridgx_server.store.leases import Lease, LeaseLost
+from bridgx_server.store.requests import Answered, Key, Made, Progress
+
+log = structlog.get_logger("bridgx.once")
 
 # After these nothing was done for certain, and asking again is no use.
 WITHOUT_EFFECT = (
     ErrorClass.OUT_OF_STOCK,
+    ErrorClass.NO_ADDRESSES,
     ErrorClass.QUOTA_EXCEEDED,
     ErrorClass.INSUFFICIENT_BALANCE,
     ErrorClass.BAD_CREDENTIALS,
@@ -32,36 +38,28 @@ WITHOUT_EFFECT = (
 )
 # After these the call may have done what it was asked to do.
 DOUBTFUL = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNKNOWN)
-
-
-class _Lock:
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-
-_locks: WeakValueDictionary[tuple[str, str, str], _Lock] = WeakValueDictionary()
-_table = threading.Lock()
+UNNAMED = "made-"  # begins the id of a request whose caller gave it none
 
 
 @dataclass(frozen=True)
 class Attempt:
     """One run of a call. ``token`` is the same in every attempt of the same request, until what it made was undone.
 
-    ``caller`` is the caller's name; ``owner`` tells it from all others, and is what its request ids belong to. ``orphaned``
-    says that its caller is gone: what is being undone is not begun anew.
+    It holds the request by ``lease``, without which it writes nothing: whatever writes raises LeaseLost where another attempt
+    has taken the request over. ``caller`` is the caller's name. ``orphaned`` says that its caller is gone: what is being
+    undone is not begun anew.
     """
 
-    store: Store
+    claims: Claims
     caller: str
-    owner: str
-    request_id: str
-    operation: str
+    key: Key
+    lease: Lease
     orphaned: bool = False
 
     @property
-    def key(self) -> Key:
-        """What names the request in the store."""
-        return Key(self.owner, self.request_id, self.operation)
+    def store(self) -> Store:
+        """Where the request is written down."""
+        return self.claims.store
 
     @property
     def token(self) -> str:
@@ -71,7 +69,7 @@ class Attempt:
     def token_of(self, step: str) -> str:
         """A lower-case UUID for one of several calls to a cloud."""
         namespace = uuid.UUID(chunks.installation(self.store))
-        name = f"{self.owner}/{self.operation}/{self.request_id}/{step}"
+        name = f"{self.key.caller}/{self.key.operation}/{self.key.request_id}/{step}"
         # A cloud answers a token that it knows with the thing that was made under it, removed or not.
         generation = self.progress.generation
         return str(uuid.uuid5(namespace, f"{name}/{generation}" if generation else name))
@@ -81,34 +79,56 @@ class Attempt:
         """What the request has made at a cloud so far."""
         return requests.progress_of(self.store, self.key)
 
+    def hold(self) -> None:
+        """Keeps the request until the transaction ends, inside which this must be; before anything that is not its own."""
+        requests.hold(self.store, self.lease)
+
+    @property
+    def named(self) -> bool:
+        """Whether its caller can repeat it: it came with an id of the caller's."""
+        return not self.key.request_id.startswith(UNNAMED)
+
+    def asking(self) -> None:
+        """Says that the cloud is about to be asked to change or remove something."""
+        requests.asking(self.store, self.lease)
+
+    def making(self, kind: str, answer_ms: int, *, repeatable: bool) -> None:
+        """Says that the cloud is about to be asked for a thing of that kind, by a call that lasts that long at most.
+
+        Unless it is ``repeatable``, and so has its effect once though two attempts make it, no other attempt goes on before
+        that call has surely had its effect.
+        """
+        unsettled_ms = 0 if repeatable else self.claims.unsettled_ms
+        requests.making(self.store, self.lease, kind, self.store.now() + answer_ms, unsettled_ms)
+
+    def ended(self, doubt: str, effect_until: int) -> None:
+        """Says that the call has ended without a thing, and what may have been made until then (ms) all the same."""
+        requests.making(self.store, self.lease, doubt, effect_until, 0)
+
     def made(self, kind: str, thing_id: str) -> None:
         """Keeps what has been made; in the transaction that records the thing itself."""
-        requests.made(self.key, Made(kind, thing_id))
+        requests.made(self.store, self.lease, Made(kind, thing_id))
 
     def removed(self, kind: str) -> None:
         """Says that it has been removed again; in the transaction that forgets the thing itself."""
-        requests.removed(self.key, kind)
+        requests.removed(self.store, self.lease, kind)
 
     def undo(self, failure: str, doubt: str) -> None:
         """Says that what was made is to be removed, and with it the ``doubt`` that a call may have made."""
-        requests.undo(self.store, self.key, failure, doubt)
+        requests.undo(self.store, self.lease, failure, doubt)
 
     def undone(self) -> None:
         """Says that nothing is left of the request."""
-        requests.undone(self.store, self.key)
-
-    def answer_so_far(self) -> str:
-        """What another server has answered to the same request meanwhile; inside the transaction of the change."""
-        return requests.answer_of(self.store, self.key)
+        requests.undone(self.store, self.lease)
 
     def answered(self, answer: str) -> None:
-        """Keeps the answer; in the transaction of the change, where there is one."""
+        """Keeps the answer, which ends the attempt; in the transaction of the change, where there is one."""
         with self.store.transaction():
-            requests.finish(self.key, answer)
+            requests.finish(self.store, self.lease, answer)
 
 
 def once(
-    store: Store,
+    claims: Claims,
     caller: Identity,
     request_id: str,
     request: Message,
@@ -116,51 +136,74 @@ def once(
     *,
     lasting: bool = False,
 ) -> str:
-    """The answer of ``run``, or that of an earlier request of the same caller and id.
+    """The answer of ``run``, or that of an earlier request of the same caller and id, at whichever server it was.
 
     A ``lasting`` request makes things at a cloud before it has an answer: it is kept whole, without secrets, so that
     :mod:`bridgx_server.provisioning.unfinished` can finish it when it is cut off and nobody repeats it.
 
     Raises:
         Conflict: the id was used with other parameters.
+        RequestInProgress: another attempt is at work on it.
         InvalidField: the id is too long.
     """
     if len(request_id) > 64:
         raise InvalidField("request_id", "must have at most 64 characters")
     operation = type(request).__name__.removesuffix("Request")
-    attempt = Attempt(store, caller.name, caller.key, request_id or f"made-{uuid.uuid4()}", operation)
+    key = Key(caller.key, request_id or f"{UNNAMED}{uuid.uuid4()}", operation)
     payload = json.dumps({"caller": caller.name, "request": json_format.MessageToDict(request)}) if lasting else ""
-    with one_at_a_time(attempt):
-        earlier = requests.begin(
-            store, attempt.key, requests.fingerprint_of(request, f"{caller.key}/{attempt.request_id}"), payload
-        )
-        if earlier is not None and earlier.answer:
-            return earlier.answer
-        return attempted(attempt, run)
+    found = claims.claim(key, fingerprint_of(request, f"{caller.key}/{key.request_id}"), payload)
+    if isinstance(found, Answered):
+        return found.answer
+    try:
+        return attempted(Attempt(claims, caller.name, key, found), run)
+    except LeaseLost:
+        # Whoever has taken the request over may have come to its end.
+        now = requests.look(claims.store, key)
+        if isinstance(now, Answered):
+            return now.answer
+        raise in_progress(key) from None
 
 
 def attempted(attempt: Attempt, run: Callable[[Attempt], str]) -> str:
-    """The answer of ``run``; why it failed is kept, unless nothing is left of it."""
-    try:
-        return run(attempt)
-    except BridgXError as error:
-        requests.fail(attempt.store, attempt.key, error.message)
-        requests.abandon(attempt.store, attempt.key)
-        raise
-    except ProviderError as error:
-        requests.fail(attempt.store, attempt.key, str(error))
-        if error.kind not in DOUBTFUL:
-            requests.abandon(attempt.store, attempt.key)
-        raise
+    """The answer of ``run``; why it failed is kept, unless nothing is left of it. Raises LeaseLost."""
+    with attempt.claims.working(attempt.lease):
+        try:
+            return run(attempt)
+        except BridgXError as error:
+            requests.fail(attempt.store, attempt.lease, error.message, doubtful=False)
+            raise
+        except NotReadyYet as error:
+            # Nothing has failed: whoever repeats it, or finishes it without its caller, goes on. Where nobody can, it goes back.
+            error.repeatable = attempt.named
+            if attempt.named:
+                requests.release(attempt.store, attempt.lease)
+            else:
+                requests.fail(attempt.store, attempt.lease, str(error), doubtful=True)
+            raise
+        except ProviderError as error:
+            requests.fail(attempt.store, attempt.lease, str(error), doubtful=error.kind in DOUBTFUL)
+            raise
+        except LeaseLost:
+            log.warning("request taken over", operation=attempt.key.operation, request_id=attempt.key.request_id)
+            raise
+        except Exception:
+            # It may be repeated at once. If this fails too, the lease runs out.
+            with contextlib.suppress(Exception):
+                requests.release(attempt.store, attempt.lease)
+            raise
 
 
-@contextlib.contextmanager
-def one_at_a_time(attempt: Attempt) -> Iterator[None]:
-    """Repetitions of one request wait for each other, in this process."""
-    key = (attempt.owner, attempt.request_id, attempt.operation)
-    with _table:
-        lock = _locks.get(key)
-        if lock is None:
-            lock = _locks[key] = _Lock()
-    with lock.lock:
-        yield
+def fingerprint_of(request: Message, salt: str) -> str:
+    """A short text that differs where requests do; the request id is no part of it.
+
+    Secrets in the request, which its proto marks with ``debug_redact``, make it slow to compute: who has the table
+    cannot try many passwords. ``salt`` must be the same for the same request.
+    """
+    copy = type(request)()
+    copy.CopyFrom(request)
+    if "request_id" in copy.DESCRIPTOR.fields_by_name:
+        copy.ClearField("request_id")
+    data = copy.SerializeToString(deterministic=True)
+    if any(field.GetOptions().debug_redact and value for field, value in copy.ListFields()):
+        return hashlib.scrypt(data, salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
+    return hashlib.sha256(data).hexdigest()

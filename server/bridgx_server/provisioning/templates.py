@@ -12,12 +12,14 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.once import Attempt
 from bridgx_server.provisioning.placements import Choice, Wanted
+from bridgx_server.scaling import fresh
 from bridgx_server.scaling.engine import Clouds
 from bridgx_server.scaling.orders import DRY_TAGS, DRY_TOKEN
 from bridgx_server.store import clusters
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import ClusterTemplate
 from bridgx_server.store.database import Store
+from bridgx_server.store.networks import Made
 from bridgx_server.store.secrets import Keyring
 
 Answer = TypeVar("Answer")
@@ -31,8 +33,11 @@ def create(
     template: ClusterTemplate,
     choice: Choice,
     attempt: Attempt,
+    visibility: float,
 ) -> str:
     """Checks and stores a template with the placements of ``choice``; returns the cluster's name.
+
+    ``visibility`` is for how long (seconds) a cloud may not show yet what was made.
 
     Raises:
         AlreadyExists: a cluster of that name exists.
@@ -41,15 +46,24 @@ def create(
     """
     if clusters.exists(store, template.name):
         raise AlreadyExists("cluster", template.name)
-    sold = check(clouds.provider(template.account_id), catalog, template, choice)
+    subnets = [wanted.place.subnet_id for wanted in choice.wanted]
+    lately = fresh.made_lately(
+        store, visibility, template.account_id, template.vpc_id, subnets, template.security_group_id
+    )
+    sold = check(clouds.provider(template.account_id), catalog, template, choice, lately)
     with store.transaction():
+        attempt.hold()
         clusters.add(store, keyring, replace(template, placements=sold), attempt.caller)
         attempt.answered(template.name)
     return template.name
 
 
-def check(provider: Provider, catalog: Catalog, template: ClusterTemplate, choice: Choice) -> tuple[Placement, ...]:
+def check(
+    provider: Provider, catalog: Catalog, template: ClusterTemplate, choice: Choice, lately: Made
+) -> tuple[Placement, ...]:
     """Whether all that the template names exists and fits together, at each placement; returns those that are on sale.
+
+    What was made ``lately`` is there, though the cloud may not show it yet.
 
     Raises InvalidFields with every fault found.
     """
@@ -58,7 +72,7 @@ def check(provider: Provider, catalog: Catalog, template: ClusterTemplate, choic
     choice, errors = _on_sale(catalog, template, choice, zones)
     if _found(lambda: catalog.image(account, region, template.image_id)) is None:
         errors.append(FieldError("image", f"{template.image_id} is no image that {region} has for this account"))
-    errors += _check_network(provider, template, choice, zones)
+    errors += _check_network(provider, template, choice, zones, lately)
     for wanted in choice.wanted:
         try:
             provider.check_machines(_sample(template, wanted.place))
@@ -106,35 +120,36 @@ def _field_of(error: ProviderError, wanted: Wanted) -> str:
 
 
 def _check_network(
-    provider: Provider, template: ClusterTemplate, choice: Choice, zones: Collection[str]
+    provider: Provider, template: ClusterTemplate, choice: Choice, zones: Collection[str], lately: Made
 ) -> list[FieldError]:
     region = template.region_id
     errors: list[FieldError] = []
-    if not _found(lambda: provider.describe_vpcs(region, [template.vpc_id])):
+    shown = _found(lambda: provider.describe_vpcs(region, [template.vpc_id]))
+    if not shown and lately.vpc is None:
         errors.append(FieldError("network_config.vpc", f"{template.vpc_id} is no VPC of this account in {region}"))
     else:
         subnets = _found(lambda: provider.describe_subnets(region, template.vpc_id)) or []
-        by_id = {subnet.subnet_id: subnet for subnet in subnets}
+        # Of one that the cloud does not show yet it is not known whether it belongs to a zone.
+        zone_of = {**dict.fromkeys(lately.subnets, ""), **{subnet.subnet_id: subnet.zone_id for subnet in subnets}}
         for wanted in choice.wanted:
             place = wanted.place
-            subnet = by_id.get(place.subnet_id)
-            if subnet is None:
+            zone = zone_of.get(place.subnet_id)
+            if zone is None:
                 errors.append(FieldError(wanted.subnet_field, f"{place.subnet_id} is no subnet of {template.vpc_id}"))
-            elif subnet.zone_id and place.zone_id in zones and subnet.zone_id != place.zone_id:
-                where = f"{place.subnet_id} is in {subnet.zone_id}, not in {place.zone_id}"
+            elif zone and place.zone_id in zones and zone != place.zone_id:
+                where = f"{place.subnet_id} is in {zone}, not in {place.zone_id}"
                 errors.append(FieldError(wanted.subnet_field, where))
     groups = _found(lambda: provider.describe_security_groups(region, [template.security_group_id])) or []
-    if not groups:
+    vpcs = [group.vpc_id for group in (*groups, lately.group) if group is not None]
+    if not vpcs:
         errors.append(
             FieldError(
                 "network_config.security_group",
                 f"{template.security_group_id} is no security group of this account in {region}",
             )
         )
-    elif groups[0].vpc_id not in ("", template.vpc_id):
-        errors.append(
-            FieldError("network_config.security_group", f"{template.security_group_id} belongs to {groups[0].vpc_id}")
-        )
+    elif vpcs[0] not in ("", template.vpc_id):
+        errors.append(FieldError("network_config.security_group", f"{template.security_group_id} belongs to {vpcs[0]}"))
     return errors
 
 

@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 
 from bridgx_server.errors import BridgXError
 from bridgx_server.providers.errors import ProviderError
-from bridgx_server.provisioning.once import Attempt, attempted, one_at_a_time
-from bridgx_server.store import requests
-from bridgx_server.store.database import Store
+from bridgx_server.provisioning.claims import Claims
+from bridgx_server.provisioning.once import Attempt, attempted
+from bridgx_server.store.leases import Lease, LeaseLost
 from bridgx_server.store.requests import Unfinished
 
 log = structlog.get_logger("bridgx.unfinished")
@@ -27,10 +27,10 @@ class Sweep:
     """Carries on what has been idle for ``idle`` seconds.
 
     That is longer than a call can last that someone still waits for. ``perform`` does what a request of one of
-    ``messages`` asks for. One process at a time works on a request: taking it moves its time.
+    ``messages`` asks for. Each is claimed, as its caller's own attempts are.
     """
 
-    store: Store
+    claims: Claims
     messages: Mapping[str, type[Message]]
     perform: Perform
     idle: float
@@ -38,26 +38,23 @@ class Sweep:
     def run(self) -> int:
         """Works on every request that is due, once; returns how many there were."""
         number = 0
-        while (found := requests.claim_idle(self.store, int(self.idle * 1000))) is not None:
+        while (found := self.claims.claim_idle(self.idle)) is not None:
             number += 1
-            self._carry_on(found)
+            self._carry_on(*found)
         return number
 
-    def _carry_on(self, found: Unfinished) -> None:
+    def _carry_on(self, found: Unfinished, lease: Lease) -> None:
         key = found.key
         payload = json.loads(found.payload)
-        attempt = Attempt(self.store, payload["caller"], key.caller, key.request_id, key.operation, orphaned=True)
+        attempt = Attempt(self.claims, payload["caller"], key, lease, orphaned=True)
         request = json_format.ParseDict(payload["request"], self.messages[key.operation](), ignore_unknown_fields=True)
-        with one_at_a_time(attempt):
-            if requests.is_answered(self.store, key):
-                return  # its caller has come back
-            try:
-                answer = attempted(attempt, lambda attempt: self.perform(request, attempt))
-            except (BridgXError, ProviderError) as error:
-                log.warning(
-                    "request not finished", operation=key.operation, request_id=key.request_id, error=str(error)
-                )
-                return
+        try:
+            answer = attempted(attempt, lambda attempt: self.perform(request, attempt))
+        except LeaseLost:
+            return  # its caller has come back, or another process goes on with it
+        except (BridgXError, ProviderError) as error:
+            log.warning("request not finished", operation=key.operation, request_id=key.request_id, error=str(error))
+            return
         log.info(
             "request finished without its caller" if answer else "request undone without its caller",
             operation=key.operation,

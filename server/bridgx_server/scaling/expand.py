@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from bridgx_server.providers.errors import ErrorClass
-from bridgx_server.scaling import faultpoints, outcome, placing, refusals
+from bridgx_server.scaling import faultpoints, fresh, outcome, placing, reassign, refusals, shortage
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.send import send
 from bridgx_server.scaling.tasks import sizes_of
 from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks, watches
-from bridgx_server.store.chunks import Chunk, ChunkCounts, Placement
+from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.tasks import Task
 
@@ -41,7 +40,7 @@ def advance(engine: Engine, task: Task, lease: Lease) -> int | None:
     due = [chunk for chunk in ready if chunk.next_at <= now][: engine.settings.parallel_chunks]
     step = partial(send, engine, lease, template, canceled=bool(task.cancel))
     in_parallel(engine.calls, [partial(step, chunk) for chunk in due])
-    _settle_accepted(engine, task, lease)
+    _settle_accepted(engine, task, lease, template)
     ledger = chunks.of_task(engine.store, task.id)
     if any(chunk.open for chunk in ledger):
         return _next_step(engine, task, lease, _ready(engine, template, ledger))
@@ -66,28 +65,16 @@ def _plan(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
 def _ready(engine: Engine, template: Template, ledger: list[Chunk]) -> list[Chunk]:
     """The chunks that need not wait for others of the task before they are sent; some as long as any is unsent.
 
-    Where a chunk was split since there was less in stock than it asked for, others as large wait until the smaller ones
-    have taken what there is. Where all that is left is known as sold out, one finds out whether it still is.
+    Where there was less than a call asked for, others wait until smaller ones have taken what there is. Where all that is
+    left is known as sold out, one finds out whether it still is.
     """
+    partial_delivery = engine.clouds.provider(template.account_id).limits.partial_delivery
+    held_back = shortage.waiting(ledger, partial_delivery)
     unsent = [chunk for chunk in ledger if chunk.status in (chunks.PLANNED, chunks.SENT)]
-    too_large: dict[int, int] = {}
-    for chunk in ledger:
-        if chunk.status == chunks.FAILED and chunk.error_class == outcome.REASONS[ErrorClass.OUT_OF_STOCK]:
-            too_large[chunk.placement] = min(chunk.asked, too_large.get(chunk.placement, chunk.asked))
-    smaller = {chunk.placement for chunk in unsent if chunk.asked < too_large.get(chunk.placement, 0)}
-    ready = [
-        chunk
-        for chunk in unsent
-        if not (
-            chunk.status == chunks.PLANNED
-            and chunk.placement in smaller
-            and chunk.asked >= too_large.get(chunk.placement, chunk.asked + 1)
-        )
-    ]
+    ready = [chunk for chunk in unsent if chunk.id not in held_back]
     known = placing.sold_out(engine, template.account_id)
     if not known:
         return ready
-    partial_delivery = engine.clouds.provider(template.account_id).limits.partial_delivery
     probed = placing.only_probe(template, ledger, known, partial_delivery)
     asked = {chunk.placement for chunk in ready if chunk.status == chunks.SENT}
     return [chunk for chunk in ready if chunk.status == chunks.SENT or _may_probe(chunk, probed, asked)]
@@ -115,7 +102,7 @@ def _drop_unsent(engine: Engine, task: Task, lease: Lease) -> None:
                 )
 
 
-def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
+def _settle_accepted(engine: Engine, task: Task, lease: Lease, template: Template) -> None:
     counts = chunks.counts_of_task(engine.store, task.id, tasks.EXPAND)
     for chunk in chunks.of_task(engine.store, task.id):
         count = counts.get(chunk.id, ChunkCounts())
@@ -130,8 +117,15 @@ def _settle_accepted(engine: Engine, task: Task, lease: Lease) -> None:
                 changes["error_class"] = chunk.error_class or BOOT_FAILED
                 changes["reason"] = chunk.reason or f"{failed} of {count.accepted} machines did not come to run"
                 if chunk.generation == 0 and not task.cancel:
-                    placement = Placement(chunk.placement, chunk.zone_id, chunk.subnet_id, chunk.instance_type)
-                    chunks.plan(engine.store, task.id, tasks.EXPAND, [failed], placement, now, generation=1)
+                    next_at = 0
+                    if instances.any_with_reason(engine.store, chunk.id, fresh.UNKNOWN):
+                        next_at = fresh.unknown_until(
+                            engine.store, engine.settings.visibility, template, [chunk.subnet_id]
+                        )
+                    place = reassign.place_of(chunk)
+                    chunks.plan(
+                        engine.store, task.id, tasks.EXPAND, [failed], place, now, generation=1, next_at=next_at
+                    )
                     changes["moved"] = chunk.moved + failed
                     cluster = audit.of_account("cluster", task.cluster_name, task.account_id)
                     told = {"task_id": str(task.id), "machines": failed}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.store import chunks
 from bridgx_server.store.chunks import Chunk
 from bridgx_server.store.tasks import Task
 
@@ -24,6 +25,7 @@ class Outcome:
 REASONS: dict[ErrorClass, str] = {
     ErrorClass.THROTTLED: "throttled",
     ErrorClass.OUT_OF_STOCK: "out_of_stock",
+    ErrorClass.NO_ADDRESSES: "no_addresses",
     ErrorClass.QUOTA_EXCEEDED: "quota_exceeded",
     ErrorClass.INSUFFICIENT_BALANCE: "insufficient_balance",
     ErrorClass.BAD_CREDENTIALS: "bad_credentials",
@@ -36,6 +38,9 @@ REASONS: dict[ErrorClass, str] = {
     ErrorClass.TIMEOUT_UNKNOWN: "cloud_timeout",
     ErrorClass.UNKNOWN: "cloud_error",
 }
+
+# A call that asks for fewer may be granted after one of these.
+SHORTAGES = (ErrorClass.OUT_OF_STOCK, ErrorClass.NO_ADDRESSES, ErrorClass.QUOTA_EXCEEDED)
 
 
 def failure_of(error: ProviderError) -> dict[str, object]:
@@ -63,15 +68,25 @@ def of_task(task: Task, ledger: Sequence[Chunk], done: int) -> Outcome:
         return Outcome("SUCCESS", "", "")
     told = [chunk for chunk in ledger if chunk.reason]
     failed = [chunk for chunk in told if chunk.asked > chunk.moved]
-    error_class = (failed or told)[0].error_class if told else ""
+    # A chunk that a part of was made of may lack nothing any more: what it has not was asked for again.
+    nothing_made = [chunk for chunk in failed if chunk.status == chunks.FAILED]
+    error_class = (nothing_made or failed or told)[0].error_class if told else ""
     blamed = [chunk for chunk in told if chunk.asked > chunk.moved or chunk.error_class == error_class] or told
-    several = len({chunk.placement for chunk in ledger}) > 1
-    reasons = list(
-        dict.fromkeys(
-            f"{chunk.instance_type} in {chunk.zone_id}: {chunk.reason}" if several else chunk.reason for chunk in blamed
-        )
-    )
-    reason = "; ".join(reasons)[:LONGEST_REASON]
+    reason = "; ".join(_reasons(blamed, several=len({chunk.placement for chunk in ledger}) > 1))[:LONGEST_REASON]
     if task.cancel:
         return Outcome("CANCELED", reason or "the task was canceled", "canceled")
     return Outcome("PARTIAL_SUCCESS" if done else "FAILED", reason, error_class)
+
+
+def _reasons(blamed: Sequence[Chunk], *, several: bool) -> list[str]:
+    """What the chunks met. A shortage is told once at each placement: some clouds put the number asked for into it.
+
+    The first telling of it is of the largest call, which says the most.
+    """
+    short = {REASONS[kind] for kind in SHORTAGES}
+    found: dict[tuple[str, str, str], str] = {}
+    for chunk in blamed:
+        where = f"{chunk.instance_type} in {chunk.zone_id}: " if several else ""
+        told = chunk.vendor_code if chunk.error_class in short and chunk.vendor_code else chunk.reason
+        found.setdefault((where, chunk.error_class, told), f"{where}{chunk.reason}")
+    return list(dict.fromkeys(found.values()))

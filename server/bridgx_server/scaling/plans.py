@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,13 +14,14 @@ from bridgx_server.errors import BridgXError, InvalidFields
 from bridgx_server.providers.base import Limits, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.gate import Gates, OpenGates
-from bridgx_server.scaling import choice, outcome, placing, tasks
+from bridgx_server.scaling import choice, forecast, fresh, outcome, placing, tasks
 from bridgx_server.scaling.engine import Clouds, EngineSettings, Template, Templates
 from bridgx_server.scaling.estimate import seconds_to_ask
+from bridgx_server.scaling.forecast import ACCEPTED, NOT_OFFERED, REFUSED, UNANSWERED, PlannedPlacement, Refusal
 from bridgx_server.scaling.orders import dry_order
 from bridgx_server.scaling.parallel import in_parallel
 from bridgx_server.scaling.placing import SoldOut
-from bridgx_server.store import clusters, instances
+from bridgx_server.store import clusters, instances, stockouts
 from bridgx_server.store import tasks as queue
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.clusters import RANDOM
@@ -30,21 +31,7 @@ from bridgx_server.store.models import ClusterRow
 from bridgx_server.store.scope import Scope
 
 DRY_RUNS = 16  # placements that the cloud is asked about for one plan
-ACCEPTED = "accepted"
-REFUSED = "refused"
-UNANSWERED = "unanswered"
-NOT_OFFERED = "not_offered"
 PASSING = (ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.CONFLICT)
-OUT_OF_STOCK = outcome.REASONS[ErrorClass.OUT_OF_STOCK]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What stands against a plan. ``reason`` is a word of ErrorReason in lower case; ``field`` may be empty."""
-
-    reason: str
-    field: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -59,20 +46,11 @@ class PlannedChunk:
 
 
 @dataclass(frozen=True)
-class PlannedPlacement:
-    """A placement as an expand would find it. ``dry_run`` is empty where the cloud was not asked; ``sold_out_at`` is ms."""
-
-    place: Placement
-    sold_out_at: int
-    dry_run: str = ""
-    reason: str = ""
-    message: str = ""
-    vendor_code: str = ""
-
-
-@dataclass(frozen=True)
 class ExpandPlan:
-    """What an expand would do; ``seconds`` until the cloud has been asked for all."""
+    """What an expand would do; ``seconds`` until the cloud has been asked for all.
+
+    ``expected`` is how many of the machines are to be had, by what is known.
+    """
 
     refusals: Sequence[Refusal]
     chunks: Sequence[PlannedChunk]
@@ -82,6 +60,7 @@ class ExpandPlan:
     coming: int
     tasks_before: int
     seconds: float
+    expected: int
 
 
 @dataclass(frozen=True)
@@ -135,9 +114,10 @@ class Planner:
         sizes = tasks.sizes_of(count, provider.limits.create_batch, self.settings.batch)
         known = placing.remembered(self.store, self.settings, template.account_id)
         placements = self._placements(template, provider, sizes[0], known)
-        first = next((row for row in placements if row.reason != OUT_OF_STOCK), placements[0])
-        refusals += _of_stock(placements, self.settings)
-        if first.dry_run == REFUSED and first.reason != OUT_OF_STOCK:
+        expected = 0 if refusals else forecast.expected(placements, count)
+        first = next((row for row in placements if not forecast.has_none(row)), placements[0])
+        refusals += forecast.refusals(placements, count, self.settings.stockout_memory)
+        if first.dry_run == REFUSED and not forecast.has_none(first):
             refusals.append(Refusal(first.reason, f"placements[{first.place.rank}]", first.message))
         place = first.place
         return ExpandPlan(
@@ -152,6 +132,7 @@ class Planner:
             coming=load.coming,
             tasks_before=before,
             seconds=self._seconds(template.provider, template.account_key, provider.limits.create_api, sizes),
+            expected=expected,
         )
 
     def shrink(
@@ -223,9 +204,14 @@ class Planner:
 
     def _placements(self, template: Template, provider: Provider, count: int, known: SoldOut) -> list[PlannedPlacement]:
         ordered = placing.in_order(template.placements, known)
-        found: dict[int, PlannedPlacement] = {
-            place.rank: PlannedPlacement(place, known.get((place.zone_id, place.instance_type), 0)) for place in ordered
-        }
+        since = self.store.now() - int(self.settings.stockout_memory * 1000)
+        quotas = stockouts.refused_quotas(self.store, template.account_id, since)
+        addresses = _addresses(template, provider)
+        found: dict[int, PlannedPlacement] = {}
+        for place in ordered:
+            kind = (place.zone_id, place.instance_type)
+            free = addresses.get(place.subnet_id)
+            found[place.rank] = PlannedPlacement(place, known.get(kind, 0), free, quotas.get(kind))
 
         def ask(place: Placement) -> None:
             found[place.rank] = self._dry_run(template, provider, found[place.rank], count)
@@ -237,13 +223,34 @@ class Planner:
         self, template: Template, provider: Provider, planned: PlannedPlacement, count: int
     ) -> PlannedPlacement:
         order = dry_order(template, planned.place, count, self.new_token())
-        said = partial(PlannedPlacement, planned.place, planned.sold_out_at)
+        said = partial(replace, planned)
         try:
             provider.check_machines(order)
-            return said(ACCEPTED if provider.dry_run_machines(order) else NOT_OFFERED)
+            return said(dry_run=ACCEPTED if provider.dry_run_machines(order) else NOT_OFFERED)
         except ProviderError as error:
-            verdict = UNANSWERED if error.kind in PASSING else REFUSED
-            return said(verdict, outcome.REASONS[error.kind], error.told, error.vendor_code)
+            passing = error.kind in PASSING or self._too_new(template, planned.place, error)
+            return said(
+                dry_run=UNANSWERED if passing else REFUSED,
+                reason=outcome.REASONS[error.kind],
+                message=error.told,
+                vendor_code=error.vendor_code,
+            )
+
+    def _too_new(self, template: Template, place: Placement, error: ProviderError) -> bool:
+        """Whether the cloud may only not know yet of the network that it denies."""
+        if not fresh.doubted(error):
+            return False
+        until = fresh.unknown_until(self.store, self.settings.visibility, template, [place.subnet_id])
+        return self.store.now() < until
+
+
+def _addresses(template: Template, provider: Provider) -> dict[str, int]:
+    """How many addresses are free in each of the VPC's subnets that the cloud shows; none where it cannot be asked."""
+    try:
+        subnets = provider.describe_subnets(template.region_id, template.vpc_id)
+    except ProviderError:
+        return {}
+    return {subnet.subnet_id: subnet.available_ip_count for subnet in subnets}
 
 
 def _refusals(check: Callable[[], object], about: str) -> list[Refusal]:
@@ -267,15 +274,6 @@ def _not_releasable(paid: Sequence[Tended], of: int, provider: str, limits: Limi
         about,
         f"{len(paid)} of {of} machines are paid for in advance{until}: {provider} would not delete them before.{way}",
     )
-
-
-def _of_stock(placements: Sequence[PlannedPlacement], settings: EngineSettings) -> list[Refusal]:
-    """That nothing is in stock anywhere, as far as that is known."""
-    if not all(row.sold_out_at or row.reason == OUT_OF_STOCK for row in placements):
-        return []
-    where = "; ".join(f"{row.place.instance_type} in {row.place.zone_id}" for row in placements)
-    within = f"within the last {settings.stockout_memory:g} s"
-    return [Refusal(OUT_OF_STOCK, "placements", f"sold out {within}: {where}. An expand would ask there again.")]
 
 
 def _deleting(sizes: Sequence[int], chosen: Sequence[Tended]) -> list[PlannedChunk]:

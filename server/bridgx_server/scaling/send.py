@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from bridgx_server.providers.base import Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, outcome, placing, tags
+from bridgx_server.scaling import faultpoints, fresh, outcome, placing, reassign, tags
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.orders import order_for
 from bridgx_server.scaling.turns import wait_for_turn
-from bridgx_server.store import chunks, instances, leases, tasks, watches
-from bridgx_server.store.chunks import Chunk, Placement
+from bridgx_server.store import chunks, instances, leases, watches
+from bridgx_server.store.chunks import Chunk
 from bridgx_server.store.leases import Lease
 
 CONFLICT_ATTEMPTS = 10
@@ -155,7 +155,7 @@ def _believe_lookup(
         leases.hold(engine.store, lease)
         changes: dict[str, object] = dict(failure)
         if ask_anew:
-            _plan(engine, chunk, [chunk.asked - len(known)], _place(chunk), now)
+            reassign.plan(engine, chunk, [chunk.asked - len(known)], reassign.place_of(chunk), now)
             changes["moved"] = chunk.moved + chunk.asked - len(known)
         if known:
             changes.update(status=chunks.ACCEPTED, accepted_at=now)
@@ -184,10 +184,7 @@ def _accept(
                 ErrorClass.OUT_OF_STOCK, f"the cloud delivered {len(ids)} of {chunk.asked} machines."
             )
             changes.update(outcome.failure_of(missing))
-            changes["moved"] = _move_on(engine, template, chunk, chunk.asked - len(ids), missing, now)
-            if changes["moved"]:
-                _sold_out(engine, template, chunk, missing, now)
-            placing.remember(engine, template, chunk, missing, now)
+            changes["moved"] = reassign.after_part(engine, template, chunk, chunk.asked - len(ids), missing, now)
         else:
             # What earlier calls met is no reason any more.
             changes.update(error_class="", reason="", vendor_code="")
@@ -236,6 +233,11 @@ def _refused(
             again_at = engine.backoff(chunk.last_sent_at, now, shortest=2.0)
             chunks.update(chunk.id, next_at=again_at, **_asked_before(chunk))
         return
+    if fresh.doubted(error) and now < (
+        unknown_until := fresh.unknown_until(engine.store, engine.settings.visibility, template, [chunk.subnet_id])
+    ):
+        _wait_until_known(engine, lease, chunk, error, min(again_at, unknown_until), in_doubt=looked_at is not None)
+        return
     if known:
         _accept(engine, lease, template, chunk, known, error.request_id, error)
         return
@@ -246,7 +248,23 @@ def _refused(
             status = chunks.PLANNED if looked_at is None else chunks.SENT
             chunks.update(chunk.id, status=status, next_at=again_at, **_asked_before(chunk))
         return
-    _fail(engine, lease, template, chunk, error)
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        now = engine.now()
+        moved = reassign.after_refusal(engine, template, chunk, error, now)
+        failure = outcome.failure_of(error)
+        chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, moved=moved, **failure)
+
+
+def _wait_until_known(
+    engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError, again_at: int, *, in_doubt: bool
+) -> None:
+    """The cloud denies a network that was made a moment ago: the call is repeated, and counts as no attempt."""
+    with engine.store.transaction():
+        leases.hold(engine.store, lease)
+        status = chunks.SENT if in_doubt else chunks.PLANNED
+        as_before = {"attempts": chunk.attempts, **_asked_before(chunk)}
+        chunks.update(chunk.id, status=status, next_at=again_at, **as_before, **outcome.failure_of(error))
 
 
 def _asked_before(chunk: Chunk) -> dict[str, object]:
@@ -267,67 +285,6 @@ def _look_later(engine: Engine, lease: Lease, chunk: Chunk, error: ProviderError
             chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **failure)
         else:
             chunks.update(chunk.id, next_at=engine.backoff(blind_since, now), blind_since=blind_since)
-
-
-def _fail(engine: Engine, lease: Lease, template: Template, chunk: Chunk, error: ProviderError) -> None:
-    provider = engine.clouds.provider(template.account_id)
-    with engine.store.transaction():
-        leases.hold(engine.store, lease)
-        now = engine.now()
-        changes: dict[str, object] = {"status": chunks.FAILED, "finished_at": now, **outcome.failure_of(error)}
-        if error.kind is ErrorClass.OUT_OF_STOCK:
-            if chunk.asked > 1 and not provider.limits.partial_delivery:
-                halves = [chunk.asked - chunk.asked // 2, chunk.asked // 2]
-                _plan(engine, chunk, halves, _place(chunk), now)
-                changes["moved"] = chunk.asked
-            else:
-                changes["moved"] = _move_on(engine, template, chunk, chunk.asked, error, now)
-                _sold_out(engine, template, chunk, error, now)
-                placing.remember(engine, template, chunk, error, now)
-        elif error.kind is not ErrorClass.CONFLICT:
-            _stop(engine, chunk, error, now)
-        chunks.update(chunk.id, **changes)
-
-
-def _move_on(engine: Engine, template: Template, chunk: Chunk, missing: int, error: ProviderError, now: int) -> int:
-    """Asks for what is missing at the next placement, inside a transaction; returns how many were moved there."""
-    if error.kind is not ErrorClass.OUT_OF_STOCK or tasks.canceled(chunk.task_id):
-        return 0
-    place = placing.following(engine, template, chunk)
-    if place is None:
-        return 0
-    _plan(engine, chunk, [missing], place, now)
-    return missing
-
-
-def _plan(engine: Engine, chunk: Chunk, sizes: Sequence[int], place: Placement, now: int) -> None:
-    """Chunks that ask for what this one did not bring."""
-    chunks.plan(engine.store, chunk.task_id, chunk.action, sizes, place, now, generation=chunk.generation)
-
-
-def _sold_out(engine: Engine, template: Template, chunk: Chunk, error: ProviderError, now: int) -> None:
-    """What was planned where nothing is left is not asked for there."""
-    for other in chunks.of_task(engine.store, chunk.task_id):
-        if other.status != chunks.PLANNED or other.placement != chunk.placement or other.id == chunk.id:
-            continue
-        place = placing.following(engine, template, other)
-        if place is not None and not other.sent_at and not tasks.canceled(other.task_id):
-            chunks.place(other, place)
-        else:
-            moved = _move_on(engine, template, other, other.asked, error, now)
-            failure = outcome.failure_of(error)
-            chunks.update(other.id, status=chunks.FAILED, finished_at=now, moved=moved, **failure)
-
-
-def _stop(engine: Engine, chunk: Chunk, error: ProviderError, now: int) -> None:
-    """What the cloud refused one chunk for good it would refuse the others too."""
-    for other in chunks.of_task(engine.store, chunk.task_id):
-        if other.status == chunks.PLANNED and other.id != chunk.id:
-            chunks.update(other.id, status=chunks.FAILED, finished_at=now, **outcome.failure_of(error))
-
-
-def _place(chunk: Chunk) -> Placement:
-    return Placement(chunk.placement, chunk.zone_id, chunk.subnet_id, chunk.instance_type)
 
 
 def _origin(template: Template, chunk: Chunk) -> instances.Origin:

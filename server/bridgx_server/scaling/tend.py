@@ -14,7 +14,7 @@ import structlog
 
 from bridgx_server.providers.base import DeletedMachines, Machine, MachineState, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
-from bridgx_server.scaling import faultpoints, outcome, refusals
+from bridgx_server.scaling import faultpoints, fresh, outcome, refusals
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.scaling.moments import milliseconds
 from bridgx_server.scaling.parallel import in_parallel
@@ -151,12 +151,17 @@ def _booting(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
         }
     why = ""
     if state.state is MachineState.FAILED:
-        why = f"the cloud could not start it: {state.reason}" if state.reason else "the cloud could not start it"
+        why = _why_failed(state)
     elif now - machine.created_at > engine.settings.boot_timeout * 1000:
         why = f"it did not run within {engine.settings.boot_timeout:g} s"
     if why:
         return {"status": instances.DELETING, "reason": why, "deleting_at": now, "tend_at": now, "unwanted": True}
     return {"tend_at": _next_look(engine, machine.created_at, now)}
+
+
+def _why_failed(state: Machine) -> str:
+    what = fresh.UNKNOWN if state.network_unknown else "the cloud could not start it"
+    return f"{what}: {state.reason}" if state.reason else what
 
 
 def _started_at(engine: Engine, machine: Tended, state: Machine, now: int) -> int:
@@ -184,7 +189,7 @@ def _deleted(engine: Engine, machine: Tended, state: Machine, now: int) -> dict[
             began = max(began, machine.deleting_at + 1)
         found["running_at"] = began
     ended = milliseconds(state.ended_at) or machine.absent_at or now
-    why = f"the cloud has deleted it: {state.reason}".rstrip(": ")
+    why = _why_failed(state) if state.network_unknown else f"the cloud has deleted it: {state.reason}".rstrip(": ")
     return {**found, **_gone(machine, max(min(ended, now), began, machine.created_at), why)}
 
 

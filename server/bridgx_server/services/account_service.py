@@ -9,17 +9,18 @@ from bridgx_server.interceptors.caller import current_idempotency_key, current_i
 from bridgx_server.providers.base import Credentials
 from bridgx_server.provisioning import accounts as registering
 from bridgx_server.provisioning.accounts import AccountClouds
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.once import once
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import accounts
-from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 from bridgx_server.store.secrets import Keyring
 
 
 class AccountService(pb.AccountServiceServicer):
-    def __init__(self, store: Store, keyring: Keyring, clouds: AccountClouds) -> None:
-        self._store = store
+    def __init__(self, claims: Claims, keyring: Keyring, clouds: AccountClouds) -> None:
+        self._claims = claims
+        self._store = claims.store
         self._keyring = keyring
         self._clouds = clouds
 
@@ -31,7 +32,7 @@ class AccountService(pb.AccountServiceServicer):
         )
         scope = current_scope()
         account_key = once(
-            self._store,
+            self._claims,
             current_identity(),
             request.request_id or current_idempotency_key(),
             request,

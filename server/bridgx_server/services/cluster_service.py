@@ -11,26 +11,36 @@ from bridgx_server.provisioning import clusters as existing
 from bridgx_server.provisioning import templates
 from bridgx_server.provisioning.accounts import AccountClouds
 from bridgx_server.provisioning.catalog import Catalog
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.once import once
 from bridgx_server.provisioning.placements import Choice, crossed, listed
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import accounts, clusters
 from bridgx_server.store.accounts import Account
 from bridgx_server.store.clusters import RANDOM, ClusterTemplate, StoredCluster
-from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 from bridgx_server.store.secrets import Keyring
 
 
 class ClusterService(pb.ClusterServiceServicer):
+    """``visibility`` is for how long (seconds) a cloud may not show yet what was made."""
+
     def __init__(
-        self, store: Store, keyring: Keyring, clouds: AccountClouds, catalog: Catalog, default_max_machines: int
+        self,
+        claims: Claims,
+        keyring: Keyring,
+        clouds: AccountClouds,
+        catalog: Catalog,
+        default_max_machines: int,
+        visibility: float,
     ) -> None:
-        self._store = store
+        self._claims = claims
+        self._store = claims.store
         self._keyring = keyring
         self._clouds = clouds
         self._catalog = catalog
         self._default_max_machines = default_max_machines
+        self._visibility = visibility
 
     def CreateCluster(
         self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
@@ -39,12 +49,12 @@ class ClusterService(pb.ClusterServiceServicer):
         choice = _choice(request)
         template = _template(request, account, choice, self._default_max_machines)
         name = once(
-            self._store,
+            self._claims,
             current_identity(),
             request.request_id or current_idempotency_key(),
             request,
             lambda attempt: templates.create(
-                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt
+                self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt, self._visibility
             ),
         )
         return pb.CreateClusterResponse(cluster_name=name)
@@ -70,7 +80,7 @@ class ClusterService(pb.ClusterServiceServicer):
     ) -> pb.DeleteClusterResponse:
         scope = current_scope()
         name = once(
-            self._store,
+            self._claims,
             current_identity(),
             request.request_id or current_idempotency_key(),
             request,

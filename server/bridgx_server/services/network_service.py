@@ -9,21 +9,21 @@ import grpc
 from google.protobuf.message import Message
 
 from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.once import once
 from bridgx_server.services.messages import moment, network_pager
 from bridgx_server.services.network_requests import performing
-from bridgx_server.store.database import Store
 from bridgx_server.store.paging import PageOf
 
 
 class NetworkService(pb.NetworkServiceServicer):
-    def __init__(self, store: Store, flows: Networks) -> None:
-        self._store = store
+    def __init__(self, claims: Claims, flows: Networks) -> None:
+        self._claims = claims
         self._flows = flows
 
     def CreateVpc(self, request: pb.CreateVpcRequest, context: grpc.ServicerContext) -> pb.CreateVpcResponse:
-        return pb.CreateVpcResponse(vpc_id=self._once(request, request.request_id))
+        return pb.CreateVpcResponse(vpc_id=self._once(request, request.request_id, context))
 
     def ListVpcs(self, request: pb.ListVpcsRequest, context: grpc.ServicerContext) -> pb.ListVpcsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
@@ -45,7 +45,7 @@ class NetworkService(pb.NetworkServiceServicer):
         )
 
     def CreateSubnet(self, request: pb.CreateSubnetRequest, context: grpc.ServicerContext) -> pb.CreateSubnetResponse:
-        return pb.CreateSubnetResponse(subnet_id=self._once(request, request.request_id))
+        return pb.CreateSubnetResponse(subnet_id=self._once(request, request.request_id, context))
 
     def ListSubnets(self, request: pb.ListSubnetsRequest, context: grpc.ServicerContext) -> pb.ListSubnetsResponse:
         wanted = PageOf.asked(request.page_number, request.page_size)
@@ -71,7 +71,7 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateSecurityGroup(
         self, request: pb.CreateSecurityGroupRequest, context: grpc.ServicerContext
     ) -> pb.CreateSecurityGroupResponse:
-        return pb.CreateSecurityGroupResponse(security_group_id=self._once(request, request.request_id))
+        return pb.CreateSecurityGroupResponse(security_group_id=self._once(request, request.request_id, context))
 
     def ListSecurityGroups(
         self, request: pb.ListSecurityGroupsRequest, context: grpc.ServicerContext
@@ -97,9 +97,10 @@ class NetworkService(pb.NetworkServiceServicer):
     def CreateNetworkConfig(
         self, request: pb.CreateNetworkConfigRequest, context: grpc.ServicerContext
     ) -> pb.CreateNetworkConfigResponse:
-        return pb.CreateNetworkConfigResponse(vpc_id=self._once(request, request.request_id))
+        return pb.CreateNetworkConfigResponse(vpc_id=self._once(request, request.request_id, context))
 
-    def _once(self, request: Message, request_id: str) -> str:
+    def _once(self, request: Message, request_id: str, context: grpc.ServicerContext) -> str:
         key = request_id or current_idempotency_key()
-        perform = partial(performing(self._store, self._flows, current_scope()), request)
-        return once(self._store, current_identity(), key, request, perform, lasting=True)
+        flows = self._flows.until(context.time_remaining())
+        perform = partial(performing(self._claims.store, flows, current_scope()), request)
+        return once(self._claims, current_identity(), key, request, perform, lasting=True)

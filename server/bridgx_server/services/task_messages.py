@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import bridgx.v1 as pb
 
-from bridgx_server.scaling.plans import ExpandPlan, PlannedChunk, PlannedPlacement, Refusal, ShrinkPlan
+from bridgx_server.scaling.forecast import PlannedPlacement, Refusal
+from bridgx_server.scaling.plans import ExpandPlan, PlannedChunk, ShrinkPlan
 from bridgx_server.scaling.tasks import ChunkView, Progress, TaskView
 from bridgx_server.services.messages import moment
 from bridgx_server.store.instances import Tended
@@ -106,6 +107,7 @@ def expand_plan(plan: ExpandPlan) -> pb.PlanExpandResponse:
         coming=plan.coming,
         tasks_before=plan.tasks_before,
         seconds=plan.seconds,
+        expected=plan.expected,
     )
 
 
@@ -167,6 +169,8 @@ def _placement(row: PlannedPlacement) -> pb.PlannedPlacement:
         reason=row.reason,
         message=row.message,
         vendor_code=row.vendor_code,
+        available_ip_address_count=row.addresses,
+        quota_exceeded_at=moment(0 if row.quota is None else row.quota.seen_at),
     )
 
 

@@ -16,6 +16,7 @@ from bridgx_server.interceptors.caller import (
     current_identity,
     current_scope,
 )
+from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
 from bridgx_server.scaling.plans import Planner
@@ -23,7 +24,6 @@ from bridgx_server.services import task_messages as messages
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.store import listing
-from bridgx_server.store.database import Store
 from bridgx_server.store.listing import TaskLine
 from bridgx_server.store.paging import PageOf
 
@@ -34,7 +34,7 @@ WATCH_SILENCE = 15.0  # seconds after which the state is sent again, so that not
 class TaskService(pb.TaskServiceServicer):
     def __init__(
         self,
-        store: Store,
+        claims: Claims,
         planner: Planner,
         wake_worker: Callable[[], None],
         stopping: Callable[[], bool],
@@ -45,7 +45,8 @@ class TaskService(pb.TaskServiceServicer):
     ) -> None:
         """``wake_worker`` is called when there is new work; ``stopping`` ends the watches, which have ``places`` and last
         ``watch_time`` seconds at most."""
-        self._store = store
+        self._claims = claims
+        self._store = claims.store
         self._planner = planner
         self._wake_worker = wake_worker
         self._stopping = stopping
@@ -59,8 +60,7 @@ class TaskService(pb.TaskServiceServicer):
     ) -> pb.ExpandClusterResponse:
         def submit(attempt: Attempt) -> str:
             with self._store.transaction():
-                if answer := attempt.answer_so_far():
-                    return answer
+                attempt.hold()
                 task_id = tasks.submit_expand(
                     self._store,
                     current_scope(),
@@ -79,8 +79,7 @@ class TaskService(pb.TaskServiceServicer):
     ) -> pb.ShrinkClusterResponse:
         def submit(attempt: Attempt) -> str:
             with self._store.transaction():
-                if answer := attempt.answer_so_far():
-                    return answer
+                attempt.hold()
                 task_id = tasks.submit_shrink(
                     self._store,
                     current_scope(),
@@ -164,7 +163,7 @@ class TaskService(pb.TaskServiceServicer):
         self, request: pb.ExpandClusterRequest | pb.ShrinkClusterRequest, submit: Callable[[Attempt], str]
     ) -> str:
         key = request.request_id or current_idempotency_key()
-        task_id = once(self._store, current_identity(), key, request, submit)
+        task_id = once(self._claims, current_identity(), key, request, submit)
         self._wake_worker()
         return task_id
 

@@ -104,8 +104,12 @@ def plan(
     now: int,
     *,
     generation: int = 0,
+    next_at: int = 0,
 ) -> list[int]:
-    """Writes one chunk for each size, inside the caller's transaction, and returns their ids."""
+    """Writes one chunk for each size, inside the caller's transaction, and returns their ids.
+
+    ``next_at`` (ms) is when the first call may be made; 0: at once.
+    """
     last = ChunkRow.select(fn.MAX(ChunkRow.position)).where(ChunkRow.task_id == task_id).scalar()
     position = -1 if last is None else int(last)
     namespace = uuid.UUID(installation(store))
@@ -127,6 +131,7 @@ def plan(
             status=PLANNED,
             token=str(uuid.uuid5(namespace, f"task/{task_id}/{asked_at}/chunk/{position}")),
             planned_at=now,
+            next_at=next_at,
         )
         ids.append(int(row.id))
     return ids

@@ -166,6 +166,12 @@ def describe(store: Store, scope: Scope, name: str) -> StoredCluster:
     )
 
 
+def made_at(store: Store, cluster_id: int) -> int:
+    """When a cluster was made (ms since the epoch), 0 where there is none of that number."""
+    with store.connection():
+        return int(ClusterRow.select(ClusterRow.created_at).where(ClusterRow.id == cluster_id).scalar() or 0)
+
+
 def locked(store: Store, scope: Scope, name: str) -> ClusterRow:
     """The row of a cluster, which nobody else changes, uses for a task or deletes until the caller's transaction ends.
 

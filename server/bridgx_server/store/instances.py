@@ -249,6 +249,15 @@ def of_chunk(store: Store, chunk_id: int) -> list[str]:
         return [str(row[0]) for row in query.order_by(InstanceRow.id).tuples()]
 
 
+def any_with_reason(store: Store, chunk_id: int, beginning: str) -> bool:
+    """Whether the reason of a chunk's machine, which says what became of it, begins so."""
+    query = InstanceRow.select(InstanceRow.id).where(
+        (InstanceRow.chunk_id == chunk_id) & InstanceRow.reason.startswith(beginning)
+    )
+    with store.connection():
+        return bool(query.exists())
+
+
 def removable(store: Store, cluster_id: int, *, with_pending: bool = False) -> list[Tended]:
     """Those among them that a shrink may choose, oldest first."""
     return [machine for machine in unchosen(store, cluster_id, with_pending=with_pending) if not machine.protected]

@@ -433,6 +433,21 @@ class StockoutRow(_Table):
         indexes = ((("account_id", "zone_id", "instance_type"), True),)
 
 
+class RefusedQuotaRow(_Table):
+    """A machine type of which a quota of the cloud last left an account none in a zone; ``message`` is the cloud's."""
+
+    id = AutoField()
+    account_id = IntegerField()
+    zone_id = CharField(max_length=64)
+    instance_type = CharField(max_length=128)
+    message = CharField(max_length=500)
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "refused_quotas"
+        indexes = ((("account_id", "zone_id", "instance_type"), True),)
+
+
 class ComparisonRow(_Table):
     """The last comparison of an account in a region with the inventory.
 
@@ -496,8 +511,12 @@ class RequestRow(_Table):
 
     ``open`` is true while something may be left of it at a cloud and it can be finished without its caller; then
     ``payload`` holds the request itself, ``attempt_at`` is when it was last worked on, ``made_json`` what it has made so
-    far, and ``failure`` why it did not end. ``undoing``: what it has made is being removed again, and so is what the step
-    named in ``doubt`` may have made. ``generation`` counts the times that it began anew, under new tokens.
+    far, and ``failure`` why it did not end. ``doubt`` is the kind that a call may have made whose answer is not known, and
+    ``effect_until`` until when (ms) a call of its could have its effect. ``undoing``: what it has made is being removed again,
+    and so is what is in doubt. ``generation`` counts the times that it began anew, under new tokens.
+
+    One attempt holds it, until ``lease_until``. ``unsettled_ms`` is how long after that a call to a cloud which it has begun
+    may still have its effect, 0 where none is under way: only then may another attempt go on.
     """
 
     id = AutoField()
@@ -516,6 +535,11 @@ class RequestRow(_Table):
     doubt = CharField(max_length=32, default="")
     generation = IntegerField(default=0)
     failure = CharField(max_length=2000, default="")
+    lease_owner = CharField(max_length=64, default="")
+    lease_until = BigIntegerField(default=0)
+    fence = BigIntegerField(default=0)
+    unsettled_ms = BigIntegerField(default=0)
+    effect_until = BigIntegerField(default=0)
 
     class Meta:
         table_name = "requests"
@@ -697,6 +721,7 @@ TABLES: tuple[type[Model], ...] = (
     InstallationRow,
     OrphanRow,
     StockoutRow,
+    RefusedQuotaRow,
     ComparisonRow,
     FindingRow,
     RequestRow,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,6 +57,21 @@ class StoredGroup:
     name: str
     group_type: str
     created_at: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made here lately, of the things that a cluster names."""
+
+    vpc: StoredVpc | None
+    subnets: Mapping[str, StoredSubnet]
+    group: StoredGroup | None
+
+    @property
+    def last_at(self) -> int:
+        """When the last of them was made (ms since the epoch), 0 where none was."""
+        rows = [row for row in (self.vpc, *self.subnets.values(), self.group) if row is not None]
+        return max((row.created_at for row in rows), default=0)
 
 
 def add_vpc(store: Store, account: Account, region_id: str, vpc_id: str, name: str, cidr: str, caller: str) -> None:
@@ -235,10 +250,7 @@ def page_groups(
         query = query.where(SecurityGroupRow.name == name)
     with store.connection():
         total = query.count()
-        rows = [
-            StoredGroup(row.security_group_id, row.vpc_id, row.name, row.group_type, row.created_at)
-            for row in query.order_by(SecurityGroupRow.id.desc()).paginate(wanted.number, wanted.size)
-        ]
+        rows = [_group(row) for row in query.order_by(SecurityGroupRow.id.desc()).paginate(wanted.number, wanted.size)]
     return Page(rows, wanted.number, wanted.size, total)
 
 
@@ -249,6 +261,34 @@ def remove_group(store: Store, group_id: str, account_id: int) -> None:
             (SecurityGroupRow.security_group_id == group_id) & (SecurityGroupRow.account_id == account_id)
         ).execute()
         audit.changed(store, audit.of_account("security_group", group_id, account_id), outcome=audit.UNDONE)
+
+
+def groups_made_at(store: Store, account_id: int, group_ids: Collection[str]) -> dict[str, int]:
+    """Those of the security groups of an account that were made here, and when (ms)."""
+    query = SecurityGroupRow.select(SecurityGroupRow.security_group_id, SecurityGroupRow.created_at).where(
+        (SecurityGroupRow.account_id == account_id) & SecurityGroupRow.security_group_id.in_(list(group_ids))
+    )
+    with store.connection():
+        return dict(query.tuples())
+
+
+def made_lately(
+    store: Store, account_id: int, lately: tuple[int, int], vpc_id: str, subnet_ids: Sequence[str], group_id: str
+) -> Made:
+    """Which of the VPC, its subnets and the security group were made here by an account ``lately`` (from, to; ms)."""
+
+    def rows(table: type[VpcRow | SubnetRow | SecurityGroupRow], which: Any) -> list[Any]:
+        return list(table.select().where(which & (table.account_id == account_id) & table.created_at.between(*lately)))
+
+    with store.connection():
+        vpcs = rows(VpcRow, VpcRow.vpc_id == vpc_id)
+        subnets = rows(SubnetRow, SubnetRow.subnet_id.in_(list(subnet_ids)) & (SubnetRow.vpc_id == vpc_id))
+        groups = rows(SecurityGroupRow, SecurityGroupRow.security_group_id == group_id)
+    return Made(
+        vpc=_vpc(vpcs[0], {}) if vpcs else None,
+        subnets={row.subnet_id: _subnet(row) for row in subnets},
+        group=_group(groups[0]) if groups else None,
+    )
 
 
 def names_of(
@@ -305,3 +345,7 @@ def _subnet(row: SubnetRow) -> StoredSubnet:
         row.available_ip_count,
         row.created_at,
     )
+
+
+def _group(row: SecurityGroupRow) -> StoredGroup:
+    return StoredGroup(row.security_group_id, row.vpc_id, row.name, row.group_type, row.created_at)

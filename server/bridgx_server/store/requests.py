@@ -3,35 +3,58 @@
 A request that has begun is written down before anything is done, with the tokens that its calls to a cloud use; one that
 was cut off is thus continued by its retry, under the same tokens. One that makes things at a cloud also keeps what it
 has made, so that it can be finished or undone when nobody repeats it.
+
+One attempt at a time works on a request, whatever process it runs in: it holds the row by a lease, and whatever it writes
+about the request it writes under that lease's fence. What an attempt has made belongs to the request.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import Message
 from peewee import IntegrityError
 
 from bridgx_server.errors import Conflict
 from bridgx_server.store.database import Store
+from bridgx_server.store.leases import Lease, LeaseLost, Loss
 from bridgx_server.store.models import RequestRow
 from bridgx_server.store.paging import Page, PageOf
+from bridgx_server.store.retrying import made_again
 from bridgx_server.store.scope import Scope
 
 KEPT = 7 * 86_400_000  # ms that an answer is kept
+INSERTS = 3  # attempts to write a row that another may be writing at the same moment
 LONGEST_FAILURE = 2000  # characters
 YES, NO = True, False  # of columns, which are compared rather than tested
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """An earlier request of the same id. ``answer`` is empty while it has none."""
+class Answered:
+    """An earlier request of the same id, and what it was answered with."""
 
     answer: str
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another attempt holds the request, or may: it can be claimed in ``wait`` ms at the earliest.
+
+    ``unsettled``: whoever held it is gone, and a call to the cloud that it had begun may still have its effect.
+    """
+
+    wait: int
+    unsettled: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who is to hold a request: a name that no other attempt has, and for how many ms unless it is renewed."""
+
+    owner: str
+    lease_ms: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +78,8 @@ class Made:
 class Progress:
     """How far a request has come, and why it failed if it did.
 
-    ``doubt`` is the kind that a failed call may have made, where it is being undone.
+    ``doubt`` is the kind that a call may have made whose answer is not known. ``effect_until`` is until when (ms) a call that
+    it has made, or may have made, could have its effect: whatever it has made is as old as that.
     """
 
     made: tuple[Made, ...] = ()
@@ -63,6 +87,7 @@ class Progress:
     doubt: str = ""
     generation: int = 0
     failure: str = ""
+    effect_until: int = 0
 
     def id_of(self, kind: str) -> str:
         """The id of what it has made of that kind, or nothing."""
@@ -86,104 +111,142 @@ class Unfinished:
         return str(json.loads(self.payload)["caller"]) if self.payload else self.key.caller
 
 
-def fingerprint_of(request: Message, salt: str) -> str:
-    """A short text that differs where requests do; the request id is no part of it.
-
-    Secrets in the request, which its proto marks with ``debug_redact``, make it slow to compute: who has the table
-    cannot try many passwords. ``salt`` must be the same for the same request.
-    """
-    copy = type(request)()
-    copy.CopyFrom(request)
-    if "request_id" in copy.DESCRIPTOR.fields_by_name:
-        copy.ClearField("request_id")
-    data = copy.SerializeToString(deterministic=True)
-    if any(field.GetOptions().debug_redact and value for field, value in copy.ListFields()):
-        return hashlib.scrypt(data, salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
-    return hashlib.sha256(data).hexdigest()
-
-
-def begin(store: Store, key: Key, fingerprint: str, payload: str = "") -> Earlier | None:
-    """Writes a request down; returns what is known of it where it was begun before.
+@made_again
+def begin(store: Store, key: Key, fingerprint: str, claim: Claim, payload: str = "") -> Lease | Answered | Busy:
+    """Writes a request down and claims it, unless it has been answered or another attempt holds it.
 
     ``payload`` is the request itself, where it can be finished without its caller.
 
     Raises:
         Conflict: the id was used with other parameters.
     """
-    with store.transaction():
-        known = _find(key)
-        if known is None:
-            try:
-                with store.transaction():
-                    now = store.now()
-                    RequestRow.create(
-                        caller=key.caller,
-                        request_id=key.request_id,
-                        operation=key.operation,
-                        fingerprint=fingerprint,
-                        answer="",
-                        created_at=now,
-                        attempt_at=now,
-                        attempts=1,
-                        open=bool(payload),
-                        payload=payload,
-                    )
-                return None
-            except IntegrityError:
-                known = _find(key)
-        if known is None:
-            return None
-        # One of which nothing is left may be tried again with other parameters.
-        spent = bool(payload) and not known.open and not known.answer
-        if known.fingerprint != fingerprint and not spent:
-            raise Conflict(f"request_id {key.request_id} was used with other parameters")
-        if payload and not known.answer:
-            _update(
-                key,
-                fingerprint=fingerprint,
-                payload=payload,
-                open=True,
-                failure=known.failure if known.undoing else "",
-                attempt_at=store.now(),
-                attempts=known.attempts + 1,
-            )
-    return Earlier(known.answer)
+    for _ in range(INSERTS):
+        try:
+            with store.transaction():
+                return _begin(store, key, fingerprint, claim, payload)
+        except IntegrityError:
+            continue  # another has written it meanwhile; not looked at in here, where two who wait for it would deadlock
+    return Busy(0)
 
 
-def finish(key: Key, answer: str) -> None:
-    """Keeps the answer, in the transaction of the change that it speaks of."""
-    _update(key, answer=answer, open=False, payload="", failure="")
+def _begin(store: Store, key: Key, fingerprint: str, claim: Claim, payload: str) -> Lease | Answered | Busy:
+    known = _locked(store, _is(key))
+    now = store.now()
+    if known is None:
+        row = RequestRow.create(
+            caller=key.caller,
+            request_id=key.request_id,
+            operation=key.operation,
+            fingerprint=fingerprint,
+            answer="",
+            created_at=now,
+            attempt_at=now,
+            attempts=1,
+            open=bool(payload),
+            payload=payload,
+            # A row that was dropped may come again under its old number: its fences must go on.
+            fence=now,
+        )
+        return _take(store, row, claim)
+    wait = _held_for(known, now)
+    # One of which nothing is left may be tried again with other parameters.
+    spent = bool(payload) and not known.open and not known.answer and not wait
+    if known.fingerprint != fingerprint and not spent:
+        raise Conflict(f"request_id {key.request_id} was used with other parameters")
+    if known.answer:
+        return Answered(known.answer)
+    if wait:
+        return Busy(wait, unsettled=known.lease_until <= now)
+    changes: dict[str, object] = {"attempt_at": now, "attempts": known.attempts + 1}
+    if payload:
+        failure = known.failure if known.undoing else ""
+        changes |= {"fingerprint": fingerprint, "payload": payload, "open": True, "failure": failure}
+    return _take(store, known, claim, **changes)
 
 
-def answer_of(store: Store, key: Key) -> str:
-    """The answer that another attempt has given meanwhile, or nothing; inside a transaction, which then holds the row."""
-    query = RequestRow.select(RequestRow.answer).where(_is(key))
-    row = (query if store.dialect == "sqlite" else query.for_update()).first()
-    return "" if row is None else str(row.answer)
-
-
-def is_answered(store: Store, key: Key) -> bool:
-    """Whether it has an answer, or is known no more."""
+def look(store: Store, key: Key) -> Answered | Busy | None:
+    """What :func:`begin` would find, without a lock: None where the request may be claimed now."""
     with store.connection():
         row = _find(key)
-    return row is None or bool(row.answer)
+        if row is None:
+            return None
+        if row.answer:
+            return Answered(row.answer)
+        now = store.now()
+        wait = _held_for(row, now)
+        return Busy(wait, unsettled=row.lease_until <= now) if wait else None
 
 
-def abandon(store: Store, key: Key) -> None:
-    """Forgets a request that failed without an effect, so that it may be tried again, also with other parameters.
+def _held_for(row: RequestRow, now: int) -> int:
+    """In how many ms the request may be claimed; 0: now."""
+    return max(int(row.lease_until + row.unsettled_ms - now), 0)
 
-    One that has something left stays. One that was undone is kept too, since its tokens must not be used again.
+
+def _take(store: Store, row: RequestRow, claim: Claim, **changes: object) -> Lease:
+    ends_at = store.ticks() + claim.lease_ms / 1000
+    fence = row.fence + 1
+    RequestRow.update(
+        lease_owner=claim.owner,
+        lease_until=store.now() + claim.lease_ms,
+        fence=fence,
+        unsettled_ms=0,
+        **changes,
+    ).where(RequestRow.id == row.id).execute()
+    return Lease(RequestRow, row.id, fence, claim.owner, Loss(store.ticks, ends_at))
+
+
+def hold(store: Store, lease: Lease) -> RequestRow:
+    """Makes sure, inside a transaction, that the request is held, and keeps it so until the transaction ends.
+
+    Raises:
+        LeaseLost: another attempt has claimed it, or it is known no more.
     """
-    nothing_left = (RequestRow.answer == "") & (RequestRow.made_json == "[]") & (RequestRow.undoing == NO)
-    with store.transaction():
-        RequestRow.delete().where(_is(key) & nothing_left & (RequestRow.generation == 0)).execute()
-        RequestRow.update(open=False).where(_is(key) & nothing_left).execute()
+    row = _locked(store, _under(lease))
+    if row is None:
+        lease.lost.set()
+        raise LeaseLost(f"request {lease.row_id} is held by another attempt")
+    return row
 
 
-def fail(store: Store, key: Key, failure: str) -> None:
-    """Keeps why a request has not ended."""
+def finish(store: Store, lease: Lease, answer: str) -> None:
+    """Keeps the answer, in the transaction of the change that it speaks of. Raises LeaseLost."""
+    hold(store, lease)
+    _change(lease, answer=answer, open=False, payload="", failure="", **_given_back(0, 0))
+
+
+@made_again
+def fail(store: Store, lease: Lease, failure: str, *, doubtful: bool) -> None:
+    """Keeps why a request has not ended, and gives it back.
+
+    Unless it is ``doubtful`` whether something was done, one that has nothing left is forgotten, so that it may be tried
+    again, also with other parameters; one that was undone is kept, since its tokens must not be used again.
+
+    Raises:
+        LeaseLost: another attempt has claimed it.
+    """
     with store.transaction():
-        _update(key, failure=failure[:LONGEST_FAILURE])
+        row = hold(store, lease)
+        nothing_left = not doubtful and row.made_json == "[]" and not row.undoing and not row.doubt
+        if nothing_left and row.generation == 0:
+            RequestRow.delete().where(_under(lease)).execute()
+            return
+        unsettled = row.unsettled_ms if doubtful else 0
+        still_open = row.open and not nothing_left
+        changes = _given_back(store.now(), unsettled)
+        _change(lease, failure=failure[:LONGEST_FAILURE], open=still_open, **changes)
+
+
+@made_again
+def release(store: Store, lease: Lease) -> None:
+    """Gives a request back as it is, if it is still held: an attempt broke off here."""
+    with store.transaction():
+        row = _locked(store, _under(lease))
+        if row is not None:
+            _change(lease, **_given_back(store.now(), row.unsettled_ms))
+
+
+def _given_back(now: int, unsettled_ms: int) -> dict[str, object]:
+    return {"lease_owner": "", "lease_until": now if unsettled_ms else 0, "unsettled_ms": unsettled_ms}
 
 
 def forget_old(store: Store) -> None:
@@ -203,27 +266,65 @@ def progress_of(store: Store, key: Key) -> Progress:
     return Progress() if row is None else _progress(row)
 
 
-def made(key: Key, what: Made) -> None:
-    """Keeps what a request has made, in the transaction that records the thing itself."""
-    _change_made(key, lambda before: [*(row for row in before if row.kind != what.kind), what])
-    RequestRow.update(doubt="").where(_is(key) & (RequestRow.doubt == what.kind)).execute()
+@made_again
+def asking(store: Store, lease: Lease) -> None:
+    """Says that a cloud is about to be asked to change or remove something, which may be asked again at any time.
 
-
-def removed(key: Key, kind: str) -> None:
-    """Says that it has been removed again, in the transaction that forgets the thing itself."""
-    _change_made(key, lambda before: [row for row in before if row.kind != kind])
-
-
-def undo(store: Store, key: Key, failure: str, doubt: str) -> None:
-    """Says that what was made is to be removed; ``doubt`` is the kind that the call that failed may have made."""
+    Raises:
+        LeaseLost: another attempt has claimed the request; the cloud must not be asked.
+    """
     with store.transaction():
-        _update(key, undoing=True, doubt=doubt, failure=failure[:LONGEST_FAILURE])
+        hold(store, lease)
 
 
-def undone(store: Store, key: Key) -> None:
-    """Says that nothing is left of it; what is made under this id later is made under new tokens."""
+@made_again
+def making(store: Store, lease: Lease, kind: str, effect_until: int, unsettled_ms: int) -> None:
+    """Says that a thing of that kind may be made until then (ms) by a call whose answer is not known; empty: by none.
+
+    ``unsettled_ms``: how long after the lease's end that call may still have an effect which nobody sees, where it cannot be
+    made again safely before; 0 where it can, or where the call has ended.
+
+    Raises:
+        LeaseLost: another attempt has claimed the request; the cloud must not be asked.
+    """
     with store.transaction():
-        _update(key, undoing=False, doubt="", failure="", open=False, generation=RequestRow.generation + 1)
+        hold(store, lease)
+        _change(lease, doubt=kind, effect_until=effect_until, unsettled_ms=unsettled_ms)
+
+
+def made(store: Store, lease: Lease, what: Made) -> None:
+    """Keeps what a request has made, in the transaction that records the thing itself. Raises LeaseLost."""
+    row = hold(store, lease)
+    things = [*(thing for thing in _progress(row).made if thing.kind != what.kind), what]
+    doubt = "" if row.doubt == what.kind else row.doubt
+    _change(lease, made_json=_json_of(things), doubt=doubt, effect_until=store.now(), unsettled_ms=0)
+
+
+def removed(store: Store, lease: Lease, kind: str) -> None:
+    """Says that it has been removed again, in the transaction that forgets the thing itself. Raises LeaseLost."""
+    row = hold(store, lease)
+    _change(lease, made_json=_json_of([thing for thing in _progress(row).made if thing.kind != kind]))
+
+
+@made_again
+def undo(store: Store, lease: Lease, failure: str, doubt: str) -> None:
+    """Says that what was made is to be removed; ``doubt`` is the kind that the call that failed may have made.
+
+    Raises:
+        LeaseLost: another attempt has claimed it, and may have answered with what was made.
+    """
+    with store.transaction():
+        hold(store, lease)
+        _change(lease, undoing=True, doubt=doubt, failure=failure[:LONGEST_FAILURE])
+
+
+@made_again
+def undone(store: Store, lease: Lease) -> None:
+    """Says that nothing is left of it; what is made under this id later is made under new tokens. Raises LeaseLost."""
+    with store.transaction():
+        row = hold(store, lease)
+        changes: dict[str, object] = {"undoing": False, "doubt": "", "failure": "", "open": False, "unsettled_ms": 0}
+        _change(lease, generation=row.generation + 1, **changes)
 
 
 def page_unfinished(store: Store, scope: Scope, owner: str, wanted: PageOf) -> Page[Unfinished]:
@@ -240,37 +341,30 @@ def page_unfinished(store: Store, scope: Scope, owner: str, wanted: PageOf) -> P
     return Page(rows, wanted.number, wanted.size, total)
 
 
-def claim_idle(store: Store, idle: int) -> Unfinished | None:
-    """Takes, for this process alone, the request that nobody has worked on for longest, and for ``idle`` ms at least."""
+def claim_idle(store: Store, idle: int, claim: Claim) -> tuple[Unfinished, Lease] | None:
+    """Takes the request that nobody holds and nobody has worked on for longest, and for ``idle`` ms at least."""
     with store.connection():
         now = store.now()
+        free = RequestRow.lease_until + RequestRow.unsettled_ms <= now
         row = (
             RequestRow.select()
-            .where((RequestRow.open == YES) & (RequestRow.attempt_at <= now - idle))
+            .where((RequestRow.open == YES) & (RequestRow.attempt_at <= now - idle) & free)
             .order_by(RequestRow.attempt_at)
             .first()
         )
     if row is None:
         return None
     with store.transaction():
-        taken = (
-            RequestRow.update(attempt_at=now, attempts=RequestRow.attempts + 1)
-            .where((RequestRow.id == row.id) & (RequestRow.attempt_at == row.attempt_at) & (RequestRow.open == YES))
-            .execute()
-        )
-    return _unfinished(row) if taken else None
-
-
-def _change_made(key: Key, change: Any) -> None:
-    row = _find(key)
-    if row is not None:
-        after: Sequence[Made] = change(_progress(row).made)
-        _update(key, made_json=json.dumps([[row.kind, row.id] for row in after]))
+        known = _locked(store, (RequestRow.id == row.id) & (RequestRow.fence == row.fence) & (RequestRow.open == YES))
+        if known is None:
+            return None
+        lease = _take(store, known, claim, attempt_at=now, attempts=known.attempts + 1)
+    return _unfinished(known), lease
 
 
 def _progress(row: RequestRow) -> Progress:
     things = tuple(Made(kind, thing_id) for kind, thing_id in json.loads(row.made_json))
-    return Progress(things, bool(row.undoing), row.doubt, row.generation, row.failure)
+    return Progress(things, bool(row.undoing), row.doubt, row.generation, row.failure, row.effect_until)
 
 
 def _unfinished(row: RequestRow) -> Unfinished:
@@ -284,13 +378,23 @@ def _unfinished(row: RequestRow) -> Unfinished:
     )
 
 
+def _json_of(things: Sequence[Made]) -> str:
+    return json.dumps([[thing.kind, thing.id] for thing in things])
+
+
 def _find(key: Key) -> RequestRow | None:
     found: RequestRow | None = RequestRow.get_or_none(_is(key))
     return found
 
 
-def _update(key: Key, **changes: object) -> None:
-    RequestRow.update(**changes).where(_is(key)).execute()
+def _locked(store: Store, which: Any) -> RequestRow | None:
+    query = RequestRow.select().where(which)
+    found: RequestRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
+    return found
+
+
+def _change(lease: Lease, **changes: object) -> None:
+    RequestRow.update(**changes).where(_under(lease)).execute()
 
 
 def _is(key: Key) -> Any:
@@ -299,3 +403,7 @@ def _is(key: Key) -> Any:
         & (RequestRow.request_id == key.request_id)
         & (RequestRow.operation == key.operation)
     )
+
+
+def _under(lease: Lease) -> Any:
+    return (RequestRow.id == lease.row_id) & (RequestRow.fence == lease.fence) & (RequestRow.lease_owner == lease.owner)

@@ -1,30 +1,34 @@
-"""What was found sold out, remembered for all tasks of an account."""
+"""What was found used up, remembered for all tasks of an account: what is sold out, and what a quota left none of."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from peewee import IntegrityError
 
 from bridgx_server.store.database import Store
-from bridgx_server.store.models import StockoutRow
+from bridgx_server.store.models import RefusedQuotaRow, StockoutRow
+
+LONGEST_MESSAGE = 500  # characters
+
+
+@dataclass(frozen=True)
+class RefusedQuota:
+    """When a quota of the cloud last had not even one machine left (ms), and how the cloud put it."""
+
+    seen_at: int
+    message: str
 
 
 def remember(store: Store, account_id: int, zone_id: str, instance_type: str, now: int) -> None:
     """Writes down that a type is sold out in a zone, inside the caller's transaction."""
-    where = _is(account_id, zone_id, instance_type)
-    if StockoutRow.update(seen_at=now).where(where).execute():
-        return
-    try:
-        with store.transaction():
-            StockoutRow.create(account_id=account_id, zone_id=zone_id, instance_type=instance_type, seen_at=now)
-    except IntegrityError:
-        StockoutRow.update(seen_at=now).where(where).execute()  # another wrote it down meanwhile
+    _write(store, StockoutRow, (account_id, zone_id, instance_type), seen_at=now)
 
 
 def forget(account_id: int, zone_id: str, instance_type: str, before: int) -> None:
     """Takes back what was found sold out before a time (ms), inside the caller's transaction."""
-    StockoutRow.delete().where(_is(account_id, zone_id, instance_type) & (StockoutRow.seen_at < before)).execute()
+    _forget(StockoutRow, (account_id, zone_id, instance_type), before)
 
 
 def remembered(store: Store, account_id: int, since: int) -> dict[tuple[str, str], int]:
@@ -36,9 +40,41 @@ def remembered(store: Store, account_id: int, since: int) -> dict[tuple[str, str
         return {(str(zone), str(name)): int(at) for zone, name, at in query.tuples()}
 
 
-def _is(account_id: int, zone_id: str, instance_type: str) -> Any:
-    return (
-        (StockoutRow.account_id == account_id)
-        & (StockoutRow.zone_id == zone_id)
-        & (StockoutRow.instance_type == instance_type)
+def remember_quota(store: Store, account_id: int, zone_id: str, instance_type: str, message: str, now: int) -> None:
+    """Writes down that a quota has no machine of a type in a zone left, inside the caller's transaction."""
+    where = (account_id, zone_id, instance_type)
+    _write(store, RefusedQuotaRow, where, seen_at=now, message=message[:LONGEST_MESSAGE])
+
+
+def forget_quota(account_id: int, zone_id: str, instance_type: str, before: int) -> None:
+    """Takes back what a quota left none of before a time (ms), inside the caller's transaction."""
+    _forget(RefusedQuotaRow, (account_id, zone_id, instance_type), before)
+
+
+def refused_quotas(store: Store, account_id: int, since: int) -> dict[tuple[str, str], RefusedQuota]:
+    """The quotas of an account that had nothing left, by zone and type, as far as that was not before ``since`` (ms)."""
+    query = RefusedQuotaRow.select().where(
+        (RefusedQuotaRow.account_id == account_id) & (RefusedQuotaRow.seen_at > since)
     )
+    with store.connection():
+        return {(row.zone_id, row.instance_type): RefusedQuota(row.seen_at, row.message) for row in query}
+
+
+def _write(store: Store, table: type[Any], where: tuple[int, str, str], **found: object) -> None:
+    if table.update(**found).where(_is(table, where)).execute():
+        return
+    account_id, zone_id, instance_type = where
+    try:
+        with store.transaction():
+            table.create(account_id=account_id, zone_id=zone_id, instance_type=instance_type, **found)
+    except IntegrityError:
+        table.update(**found).where(_is(table, where)).execute()  # another wrote it down meanwhile
+
+
+def _forget(table: type[Any], where: tuple[int, str, str], before: int) -> None:
+    table.delete().where(_is(table, where) & (table.seen_at < before)).execute()
+
+
+def _is(table: type[Any], where: tuple[int, str, str]) -> Any:
+    account_id, zone_id, instance_type = where
+    return (table.account_id == account_id) & (table.zone_id == zone_id) & (table.instance_type == instance_type)

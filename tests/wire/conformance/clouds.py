@@ -28,7 +28,10 @@ class Cloud:
     create_vpc: str = "CreateVpc"
     vpc_cidr: str = "10.8.0.0/16"
     subnet_cidr: str = "10.8.1.0/24"
+    small_subnet_cidr: str = "10.8.2.0/28"
     password: str = "Sesame4Tests!"
+    reserved_addresses: int = 5  # of a subnet, that no machine gets
+    tells_quota: bool = False  # whether a refusal says how many machines the account may have
     shows_stock: bool = True  # whether a type that is sold out is left out of the catalog
     shows_pending_vpc: bool = True  # whether a VPC has a state before it can be used
     has_dry_run: bool = True
@@ -48,6 +51,7 @@ CLOUDS: tuple[Cloud, ...] = (
         create="RunInstances",
         describe="DescribeInstances",
         delete="DeleteInstances",
+        reserved_addresses=4,
     ),
     Cloud(
         provider="HuaweiCloud",
@@ -72,6 +76,7 @@ CLOUDS: tuple[Cloud, ...] = (
         create="RunInstances",
         describe="DescribeInstances",
         delete="TerminateInstances",
+        reserved_addresses=3,
         shows_pending_vpc=False,
         deletes_booting=False,
     ),
@@ -86,6 +91,7 @@ CLOUDS: tuple[Cloud, ...] = (
         create="CreateInstanceBySpec",
         describe="ListInstances",
         delete="BatchDeleteInstanceWithRelatedResource",
+        reserved_addresses=3,
         has_dry_run=False,
         shows_stock=False,
         shows_pending_vpc=False,
@@ -101,6 +107,7 @@ CLOUDS: tuple[Cloud, ...] = (
         create="RunInstances",
         describe="DescribeInstances",
         delete="TerminateInstances",
+        tells_quota=True,
         shows_stock=False,
     ),
 )

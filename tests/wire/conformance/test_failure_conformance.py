@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from bridgx_server.providers.base import CreateMachines, ErrorClass
-from wire.conformance.world import World
+from bridgx_server.providers.errors import Retry
+from wire.conformance.world import World, a_token
 
 IN_DOUBT = (ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNAVAILABLE)
 
@@ -127,7 +129,35 @@ def test_more_than_the_quota_is_quota_exceeded_and_makes_nothing(world: World) -
     assert error.vendor_code
     assert error.request_id
     assert error.traits.next_step
+    assert error.available == (5 if world.cloud.tells_quota else None)
     assert world.ids_in_the_cloud() == set()
+
+
+def test_more_than_a_subnet_has_addresses_for_is_no_addresses_and_makes_nothing(world: World) -> None:
+    order = world.machines(1)
+    small = world.provider.create_subnet(
+        world.a_subnet(order.vpc_id, "small", cidr_block=world.cloud.small_subnet_cidr)
+    )
+
+    def free() -> int:
+        subnets = world.provider.describe_subnets(world.cloud.region, order.vpc_id)
+        return next(subnet.available_ip_count for subnet in subnets if subnet.subnet_id == small)
+
+    assert free() == 16 - world.cloud.reserved_addresses
+    there = free()
+
+    error = world.refused(lambda: world.provider.create_machines(replace(order, subnet_id=small, count=there + 1)))
+
+    assert error.kind is ErrorClass.NO_ADDRESSES
+    assert error.field == "network_config.subnet_id"
+    assert error.vendor_code
+    assert error.request_id
+    assert error.traits.retry is Retry.ELSEWHERE
+    assert world.ids_in_the_cloud() == set()
+    # The refused call has used up no token but its own, and all that there is can be had.
+    left = replace(order, subnet_id=small, count=there, token=a_token("those that are left"))
+    assert len(world.provider.create_machines(left).instance_ids) == there
+    assert free() == 0
 
 
 def test_a_code_that_nobody_knows_is_unknown_with_all_that_was_said(world: World) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bridgx_server.providers.base import ErrorClass, SecurityGroupRule
+from engine.conftest import wait_for
 from wire.conformance.world import World
 
 RULES = (
@@ -135,19 +138,50 @@ def test_rules_for_a_group_that_does_not_exist_are_refused(world: World) -> None
     assert error.kind is ErrorClass.NOT_FOUND
 
 
-def test_a_network_is_deleted_from_the_inside_out_and_twice_is_success(world: World) -> None:
+def test_a_network_is_deleted_from_the_inside_out_and_then_it_is_not_found(world: World) -> None:
     vpc_id, subnet_id, group_id = world.a_network()
     provider, region = world.provider, world.cloud.region
 
     assert world.refused(lambda: provider.delete_vpc(region, vpc_id)).kind is ErrorClass.CONFLICT
-    for _ in range(2):
-        provider.delete_security_group(region, group_id)
-        provider.delete_subnet(region, vpc_id, subnet_id)
-    for _ in range(2):
-        provider.delete_vpc(region, vpc_id)
+    for delete in (
+        lambda: provider.delete_security_group(region, group_id),
+        lambda: provider.delete_subnet(region, vpc_id, subnet_id),
+        lambda: provider.delete_vpc(region, vpc_id),
+    ):
+        delete()
+        assert world.refused(delete).kind is ErrorClass.NOT_FOUND
 
     assert provider.describe_vpcs(region, [vpc_id]) == []
     assert provider.describe_security_groups(region, [group_id]) == []
+
+
+def test_what_was_just_made_is_not_found_when_it_is_deleted_and_stays(world: World) -> None:
+    provider, region = world.provider, world.cloud.region
+    world.control.delays(visible_network=0.5)
+    vpc_id = provider.create_vpc(world.a_vpc())
+
+    assert world.refused(lambda: provider.delete_vpc(region, vpc_id)).kind is ErrorClass.NOT_FOUND
+    assert [row["vpc_id"] for row in world.control.state(world.cloud.provider)["vpcs"]] == [vpc_id]
+
+    wait_for(lambda: provider.describe_vpcs(region, [vpc_id]) != [])
+    provider.delete_vpc(region, vpc_id)
+    assert world.control.state(world.cloud.provider)["vpcs"] == []
+
+
+def test_what_a_token_has_made_is_found_without_making_anything(world: World) -> None:
+    provider = world.provider
+    vpc, subnet, group = world.a_vpc(), world.a_subnet("vpc-unknown"), world.a_group("vpc-unknown")
+    assert (provider.find_vpc(vpc), provider.find_subnet(subnet), provider.find_security_group(group)) == ("", "", "")
+    assert world.control.state(world.cloud.provider)["vpcs"] == []
+
+    made = world.a_network()
+
+    found = (
+        provider.find_vpc(world.a_vpc()),
+        provider.find_subnet(world.a_subnet(made[0])),
+        provider.find_security_group(world.a_group(made[0])),
+    )
+    assert found == (("", "", "") if provider.limits.network_tokens else made)
 
 
 def test_what_machines_use_is_not_deleted(world: World) -> None:
@@ -157,6 +191,41 @@ def test_what_machines_use_is_not_deleted(world: World) -> None:
     error = world.refused(lambda: world.provider.delete_subnet(world.cloud.region, order.vpc_id, order.subnet_id))
 
     assert error.kind is ErrorClass.CONFLICT
+
+
+def test_a_network_that_was_just_made_is_not_found_for_a_while(world: World) -> None:
+    order = world.machines(1)
+    provider, region = world.provider, world.cloud.region
+    world.control.delays(visible_network=3600)
+    vpc_id = provider.create_vpc(world.a_vpc("vpc-2"))
+    subnet_id = provider.create_subnet(world.a_subnet(order.vpc_id, "subnet-2", cidr_block="10.8.2.0/24"))
+    group_id = provider.create_security_group(world.a_group(order.vpc_id, "group-2"))
+
+    assert provider.describe_vpcs(region, [vpc_id]) == []
+    assert subnet_id not in [row.subnet_id for row in provider.describe_subnets(region, order.vpc_id)]
+    assert provider.describe_security_groups(region, [group_id]) == []
+    for call in (
+        lambda: provider.create_subnet(world.a_subnet(vpc_id, "subnet-3")),
+        lambda: provider.add_security_group_rules(region, group_id, RULES[:1]),
+        lambda: provider.create_machines(replace(order, subnet_id=subnet_id)),
+        lambda: provider.create_machines(replace(order, security_group_id=group_id)),
+    ):
+        assert world.refused(call).kind is ErrorClass.NOT_FOUND
+    # All of them exist.
+    state = world.control.state(world.cloud.provider)
+    assert vpc_id in [row["vpc_id"] for row in state["vpcs"]]
+    assert subnet_id in [row["subnet_id"] for row in state["subnets"]]
+    assert group_id in [row["group_id"] for row in state["groups"]]
+    assert state["machines"] == []
+
+
+def test_a_network_that_was_just_made_is_found_when_the_cloud_shows_it(world: World) -> None:
+    world.control.delays(visible_network=0.2)
+    vpc_id = world.provider.create_vpc(world.a_vpc())
+
+    wait_for(lambda: [vpc.vpc_id for vpc in world.provider.describe_vpcs(world.cloud.region, [vpc_id])] == [vpc_id])
+
+    assert world.provider.create_subnet(world.a_subnet(vpc_id))
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])

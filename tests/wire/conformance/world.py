@@ -44,7 +44,7 @@ class World:
     def start_afresh(self) -> None:
         """An empty cloud in which everything happens at once."""
         self.control.reset()
-        self.control.delays(boot=0, delete=0, visible=0, vpc=0)
+        self.control.delays(boot=0, delete=0, visible=0, visible_network=0, vpc=0)
 
     @property
     def provider(self) -> Provider:

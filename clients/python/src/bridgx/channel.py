@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,6 +11,7 @@ import grpc
 from google.api import annotations_pb2
 from google.protobuf.descriptor import FileDescriptor
 
+from bridgx.errors import failure_of
 from bridgx.v1 import (
     account_service_pb2,
     audit_service_pb2,
@@ -25,6 +27,7 @@ from bridgx.v1 import (
 MAX_ATTEMPTS = 4  # of a safe call, the first included
 INITIAL_BACKOFF = 0.2  # seconds
 MAX_BACKOFF = 3.0  # seconds
+IN_PROGRESS = "request_in_progress"  # the reason of a call whose request_id another call has, which is not answered yet
 MAX_MESSAGE = 32 * 1024 * 1024  # bytes; the longest catalogs are some MiB
 
 _FILES: Sequence[FileDescriptor] = (
@@ -46,7 +49,7 @@ _Response = TypeVar("_Response")
 def service_config() -> str:
     """The gRPC service config, as JSON: calls that only read are tried again when the server is UNAVAILABLE.
 
-    A call reads when its first REST binding is a GET. Calls that change something are never repeated on their own;
+    A call reads when its first REST binding is a GET. Calls that change something are not repeated when the server is away;
     with a `request_id` the caller may repeat them safely.
     """
     safe = [
@@ -69,7 +72,10 @@ def service_config() -> str:
 def open_channel(
     address: str, token: str | None, timeout: float, credentials: grpc.ChannelCredentials | None
 ) -> grpc.Channel:
-    """A channel to `address` whose calls carry the token and end within `timeout` seconds unless they say otherwise."""
+    """A channel to `address` whose calls carry the token and end within `timeout` seconds unless they say otherwise.
+
+    A call whose request is being worked on elsewhere is made again when the server says so, within its timeout.
+    """
     options = [
         ("grpc.service_config", service_config()),
         ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -78,7 +84,7 @@ def open_channel(
         channel = grpc.insecure_channel(address, options)
     else:
         channel = grpc.secure_channel(address, credentials, options)
-    return grpc.intercept_channel(channel, _Defaults(token, timeout))
+    return grpc.intercept_channel(channel, _Defaults(token, timeout), _Repeating())
 
 
 class _Details(NamedTuple):
@@ -128,3 +134,53 @@ class _Defaults(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercep
             wait_for_ready=call.wait_for_ready,
             compression=call.compression,
         )
+
+
+class _Repeating(grpc.UnaryUnaryClientInterceptor):
+    """Waits for the answer to a request that another call has brought, by asking again as often as the server says.
+
+    Not for a call that is made as a future: its caller waits for nothing yet.
+    """
+
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, _Request], grpc.CallFuture[_Response]],
+        client_call_details: grpc.ClientCallDetails,
+        request: _Request,
+    ) -> grpc.CallFuture[_Response]:
+        details = client_call_details
+        until = None if details.timeout is None else self._monotonic() + details.timeout
+        while True:
+            call = continuation(details, request)
+            wait = _wait_of(call)
+            if wait is None:
+                return call
+            left = None if until is None else until - self._monotonic() - wait
+            if left is not None and left <= 0:
+                return call
+            self._sleep(wait)
+            details = _CallDetails(
+                method=details.method,
+                timeout=left,
+                metadata=details.metadata,
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
+                compression=details.compression,
+            )
+
+
+def _wait_of(call: grpc.CallFuture[_Response]) -> float | None:
+    """Seconds until a call that has ended is to be made again; None where it is not."""
+    if not call.done() or call.code() is not grpc.StatusCode.ABORTED:
+        return None
+    error = call.exception()
+    if not isinstance(error, grpc.RpcError):
+        return None
+    failure = failure_of(error)
+    return max(failure.retry_after or 0.0, INITIAL_BACKOFF) if failure.reason == IN_PROGRESS else None

@@ -172,10 +172,8 @@ def describe_security_groups(call: Call, cloud: SimCloud) -> dict[str, Any]:
             "CreationTime": seconds(group.created_at),
             "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in group.tags.items()]},
         }
-        for group in cloud.groups.values()
-        if group.account == call.account
-        and group.region == call.region
-        and (not wanted or group.group_id in wanted)
+        for group in cloud.known_groups(call.account, call.region)
+        if (not wanted or group.group_id in wanted)
         and parameters.get("SecurityGroupId") in (None, group.group_id)
         and parameters.get("VpcId") in (None, group.vpc_id)
         and parameters.get("SecurityGroupName") in (None, group.name)

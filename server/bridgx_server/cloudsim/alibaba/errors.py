@@ -67,9 +67,21 @@ def code_of(error: SimError, action: str) -> tuple[int, str]:
     if error.kind is Kind.VENDOR:
         return error.status, error.code
     if error.kind is Kind.NOT_FOUND:
+        # ECS spells it otherwise than VPC does (error codes of CreateSecurityGroup and of DeleteVpc).
+        if (action, error.subject) == ("CreateSecurityGroup", "vpc"):
+            return 404, "InvalidVpcId.NotFound"
         return _NOT_FOUND[error.subject]
     if error.kind is Kind.IN_USE:
         if error.subject == "vpc":
             return 400, "DependencyViolation.VSwitch"
         return (403, "DependencyViolation") if error.subject == "group" else (400, "DependencyViolation")
     return _OTHERS[error.kind]
+
+
+def message_of(error: SimError) -> str:
+    """The text of a refusal, in Alibaba's own words where they are known. Neither says how many are left."""
+    if error.kind is Kind.QUOTA:
+        return "The number of the specified ECS instances has exceeded the quota of the specified instance type."
+    if error.kind is Kind.NO_ADDRESSES:
+        return f'The specified VSwitch "{error.ids[0]}" has not enough IpAddress.'
+    return error.message

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from bridgx_server.cloudsim.alibaba import ecs, signature, vpc
-from bridgx_server.cloudsim.alibaba.errors import Refused, code_of
+from bridgx_server.cloudsim.alibaba.errors import Refused, code_of, message_of
 from bridgx_server.cloudsim.alibaba.parameters import parameters_of, pattern_of
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
@@ -29,6 +29,8 @@ class Front:
         "group": lambda text: f"sg-m5e{text[:17]}",
         "machine": lambda text: f"i-m5e{text[:17]}",
     }
+    # the first and the last three: VPC API reference, CreateVSwitchCidrReservation.
+    reserved = (1, 3)
     keep_deleted = 0.0
 
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:
@@ -68,7 +70,7 @@ class Front:
 
     def refusal(self, error: SimError, action: str) -> web.Response:
         status, code = code_of(error, action)
-        return Refused(status, code, error.message).response()
+        return Refused(status, code, message_of(error)).response()
 
 
 def _typed(pairs: list[tuple[str, str]], known: Mapping[str, Any]) -> dict[str, Any]:

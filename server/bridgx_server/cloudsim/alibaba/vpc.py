@@ -39,11 +39,8 @@ def describe_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
         raise Refused(400, "InvalidParameter.VpcId", "At most 20 VPC ids may be given.")
     rows = [
         vpc
-        for vpc in cloud.vpcs.values()
-        if vpc.account == call.account
-        and vpc.region == call.region
-        and (not wanted or vpc.vpc_id in wanted)
-        and call.parameters.get("VpcName") in (None, vpc.name)
+        for vpc in cloud.known_vpcs(call.account, call.region)
+        if (not wanted or vpc.vpc_id in wanted) and call.parameters.get("VpcName") in (None, vpc.name)
     ]
     page, number, size = page_by_number(rows, call.parameters, 50)
     return {
@@ -56,7 +53,7 @@ def describe_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 def describe_vpc_attribute(call: Call, cloud: SimCloud) -> dict[str, Any]:
     vpc = next(
-        (vpc for vpc in cloud.vpcs.values() if vpc.vpc_id == call.parameters["VpcId"] and vpc.account == call.account),
+        (vpc for vpc in cloud.known_vpcs(call.account) if vpc.vpc_id == call.parameters["VpcId"]),
         None,
     )
     if vpc is None:
@@ -100,10 +97,8 @@ def describe_vswitches(call: Call, cloud: SimCloud) -> dict[str, Any]:
     wanted = [key for key in parameters.get("VSwitchId", "").split(",") if key]
     rows = [
         subnet
-        for subnet in cloud.subnets.values()
-        if subnet.account == call.account
-        and call.region in ("", subnet.region)
-        and (not wanted or subnet.subnet_id in wanted)
+        for subnet in cloud.known_subnets(call.account, call.region)
+        if (not wanted or subnet.subnet_id in wanted)
         and parameters.get("VpcId") in (None, subnet.vpc_id)
         and parameters.get("ZoneId") in (None, subnet.zone)
         and parameters.get("VSwitchName") in (None, subnet.name)
@@ -124,7 +119,7 @@ def delete_vswitch(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def _vpc(vpc: Vpc, cloud: SimCloud) -> dict[str, Any]:
-    switches = [subnet.subnet_id for subnet in cloud.subnets.values() if subnet.vpc_id == vpc.vpc_id]
+    switches = [row.subnet_id for row in cloud.known_subnets(vpc.account) if row.vpc_id == vpc.vpc_id]
     return {
         "VpcId": vpc.vpc_id,
         "VpcName": vpc.name,

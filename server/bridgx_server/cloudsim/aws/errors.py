@@ -76,4 +76,17 @@ def refused(error: SimError) -> Refused:
             )
         return Refused(400, _NOT_FOUND[error.subject], message)
     status, code = _OTHERS[error.kind]
-    return Refused(status, code, error.message)
+    return Refused(status, code, _message(error))
+
+
+def _message(error: SimError) -> str:
+    """The text of a refusal, in EC2's own words where they are known."""
+    if error.kind is Kind.QUOTA:
+        return (
+            f"You have requested more instances ({error.numbers['asked']}) than your current instance limit of "
+            f"{error.numbers['limit']} allows for the specified instance type. Please visit "
+            "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+        )
+    if error.kind is Kind.NO_ADDRESSES:
+        return f"There are not enough free addresses in subnet '{error.ids[0]}' to satisfy the requested number of instances."
+    return error.message

@@ -32,6 +32,8 @@ class Front:
         "group": lambda text: f"sg-0{text[:16]}",
         "machine": lambda text: f"i-0{text[:16]}",
     }
+    # the first four and the last: VPC user guide, "Subnet CIDR blocks".
+    reserved = (4, 1)
     keep_deleted = 3600.0
 
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:

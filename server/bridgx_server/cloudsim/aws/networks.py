@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from bridgx_server.cloudsim.aws.errors import Refused
 from bridgx_server.cloudsim.aws.shapes import OWNER, filtered, page, refuse_dry_run, tag_list, tags_for
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.entities import Group, Subnet, Vpc
 from bridgx_server.cloudsim.front import Call
+
+Row = TypeVar("Row", Vpc, Subnet, Group)
 
 MOST_RULES = 60  # a direction; the default quota of rules in a security group
 ALL_OUT = {
@@ -30,15 +32,13 @@ def create_vpc(call: Call, cloud: SimCloud) -> dict[str, Any]:
     tags = tags_for(call.parameters, "vpc")
     vpc = cloud.create_vpc(call.account, call.region, tags.get("Name", ""), cidr)
     cloud.tag(vpc, tags)
-    default = cloud.create_group(
-        call.account, call.region, vpc.vpc_id, "default", description="default VPC security group"
-    )
+    default = cloud.create_default_group(vpc, "default VPC security group")
     cloud.add_rules(default, [dict(ALL_OUT)], duplicates=True)
     return {"Vpc": _vpc(vpc, cloud)}
 
 
 def describe_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    rows = _mine(list(cloud.vpcs.values()), call)
+    rows = cloud.known_vpcs(call.account, call.region)
     rows = _wanted(rows, call.parameters.get("VpcIds"), "vpc_id", "InvalidVpcID.NotFound", "vpc ID")
     known = {
         "vpc-id": lambda row: [row.vpc_id],
@@ -67,7 +67,7 @@ def create_subnet(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def describe_subnets(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    rows = _mine(list(cloud.subnets.values()), call)
+    rows = cloud.known_subnets(call.account, call.region)
     rows = _wanted(rows, call.parameters.get("SubnetIds"), "subnet_id", "InvalidSubnetID.NotFound", "subnet ID")
     known = {
         "vpc-id": lambda row: [row.vpc_id],
@@ -104,7 +104,7 @@ def create_security_group(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def describe_security_groups(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    rows = _mine(list(cloud.groups.values()), call)
+    rows = cloud.known_groups(call.account, call.region)
     rows = _wanted(rows, call.parameters.get("GroupIds"), "group_id", "InvalidGroup.NotFound", "security group")
     known = {
         "vpc-id": lambda row: [row.vpc_id],
@@ -198,11 +198,7 @@ def _block(cidr: str, code: str) -> None:
         raise Refused(400, code, f"The CIDR '{cidr}' is invalid.")
 
 
-def _mine(rows: list[Any], call: Call) -> list[Any]:
-    return [row for row in rows if row.account == call.account and row.region == call.region]
-
-
-def _wanted(rows: list[Any], ids: list[str] | None, key: str, code: str, what: str) -> list[Any]:
+def _wanted(rows: list[Row], ids: list[str] | None, key: str, code: str, what: str) -> list[Row]:
     if not ids:
         return rows
     found = {getattr(row, key): row for row in rows}

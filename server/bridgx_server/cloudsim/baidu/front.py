@@ -39,6 +39,8 @@ class Front:
         "group": lambda text: f"g-{text[:12]}",
         "machine": lambda text: f"i-{text[:8]}",
     }
+    # network, gateway and broadcast: no source names them (unverified).
+    reserved = (2, 1)
     keep_deleted = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

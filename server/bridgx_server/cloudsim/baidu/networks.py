@@ -42,18 +42,15 @@ def list_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
     wanted = split(call.parameters.get("vpcIds", ""))
     rows = [
         _vpc_row(vpc)
-        for vpc in cloud.vpcs.values()
-        if vpc.account == call.account
-        and vpc.region == call.region
-        and (not wanted or vpc.vpc_id in wanted)
-        and not call.parameters.get("isDefault", False)
+        for vpc in cloud.known_vpcs(call.account, call.region)
+        if (not wanted or vpc.vpc_id in wanted) and not call.parameters.get("isDefault", False)
     ]
     return page(rows, call.parameters, "vpcs", lambda row: str(row["vpcId"]))
 
 
 def get_vpc(call: Call, cloud: SimCloud) -> dict[str, Any]:
     vpc = cloud.vpc(call.account, call.region, call.parameters["vpcId"])
-    subnets = [_subnet_row(subnet, cloud) for subnet in cloud.subnets.values() if subnet.vpc_id == vpc.vpc_id]
+    subnets = [_subnet_row(row, cloud) for row in cloud.known_subnets(vpc.account) if row.vpc_id == vpc.vpc_id]
     return {"vpc": {**_vpc_row(vpc), "subnets": subnets}}
 
 
@@ -89,10 +86,8 @@ def list_subnets(call: Call, cloud: SimCloud) -> dict[str, Any]:
     wanted = split(parameters.get("subnetIds", ""))
     rows = [
         _subnet_row(subnet, cloud)
-        for subnet in cloud.subnets.values()
-        if subnet.account == call.account
-        and subnet.region == call.region
-        and (not wanted or subnet.subnet_id in wanted)
+        for subnet in cloud.known_subnets(call.account, call.region)
+        if (not wanted or subnet.subnet_id in wanted)
         and parameters.get("vpcId", subnet.vpc_id) == subnet.vpc_id
         and parameters.get("zoneName", subnet.zone) == subnet.zone
         and parameters.get("subnetType", "BCC") == "BCC"

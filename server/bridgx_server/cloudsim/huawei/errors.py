@@ -88,6 +88,12 @@ _OTHERS = {
     Kind.NO_REFUND: (400, "CBC.99003643"),
 }
 
+# "Error codes" of the ECS API reference. Neither says how many are left.
+_MESSAGES = {
+    Kind.QUOTA: "Insufficient ECS quota. Contact customer service to increase quota.",
+    Kind.NO_ADDRESSES: "The subnet does not contain enough IP addresses. Release some IP addresses or select a different subnet.",
+}
+
 
 def refused_of(error: SimError, service: str) -> Refused:
     """A refusal of the core in the words of the service that was called."""
@@ -105,4 +111,4 @@ def refused_of(error: SimError, service: str) -> Refused:
         status, code = _IN_USE[error.subject]
     else:
         status, code = _OTHERS[error.kind]
-    return Refused(status, code, error.message)
+    return Refused(status, code, _MESSAGES.get(error.kind, error.message))

@@ -50,6 +50,8 @@ class Front:
 
     provider = "HuaweiCloud"
     prefixes: Mapping[str, Callable[[str], str]] = dict.fromkeys(("vpc", "subnet", "group", "machine"), _uuid)
+    # network, gateway, system interface, DHCP and broadcast: VPC user guide, "Creating a Subnet".
+    reserved = (2, 3)
     keep_deleted = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

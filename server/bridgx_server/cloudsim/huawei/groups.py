@@ -27,18 +27,17 @@ def create_group(call: Call, cloud: SimCloud) -> dict[str, Any]:
     )
     # Those that every group begins with: within it everything, out of it everything.
     for ethertype in ("IPv4", "IPv6"):
-        inward = _rule({"direction": "ingress", "ethertype": ethertype, "remote_group_id": group.group_id}, call, cloud)
+        inward = {
+            **_rule({"direction": "ingress", "ethertype": ethertype}, call, cloud),
+            "remote_group_id": group.group_id,
+        }
         outward = _rule({"direction": "egress", "ethertype": ethertype}, call, cloud)
         cloud.add_rules(group, [{**inward, "priority": 100}, {**outward, "priority": 100}], duplicates=False)
     return {"security_group": _row(group, call, with_rules=True)}
 
 
 def list_groups(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    rows = [
-        _row(group, call)
-        for group in cloud.groups.values()
-        if (group.account, group.region) == (call.account, call.region)
-    ]
+    rows = [_row(group, call) for group in cloud.known_groups(call.account, call.region)]
     return listed("security_groups", rows, call)
 
 
@@ -80,10 +79,7 @@ def create_rules(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 def list_rules(call: Call, cloud: SimCloud) -> dict[str, Any]:
     rows = [
-        _rule_row(rule, group, call)
-        for group in cloud.groups.values()
-        if (group.account, group.region) == (call.account, call.region)
-        for rule in group.rules
+        _rule_row(rule, group, call) for group in cloud.known_groups(call.account, call.region) for rule in group.rules
     ]
     return listed("security_group_rules", rows, call)
 

@@ -26,11 +26,7 @@ def create_vpc(call: Call, cloud: SimCloud) -> dict[str, Any]:
 
 
 def list_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
-    rows = [
-        _vpc_row(vpc, call, cloud)
-        for vpc in cloud.vpcs.values()
-        if (vpc.account, vpc.region) == (call.account, call.region)
-    ]
+    rows = [_vpc_row(vpc, call, cloud) for vpc in cloud.known_vpcs(call.account, call.region)]
     return listed("vpcs", rows, call)
 
 
@@ -73,8 +69,8 @@ def list_subnets(call: Call, cloud: SimCloud) -> dict[str, Any]:
     wanted = call.parameters.get("vpc_id", "")
     rows = [
         _subnet_row(subnet, cloud)
-        for subnet in cloud.subnets.values()
-        if (subnet.account, subnet.region) == (call.account, call.region) and wanted in ("", subnet.vpc_id)
+        for subnet in cloud.known_subnets(call.account, call.region)
+        if wanted in ("", subnet.vpc_id)
     ]
     return {"subnets": after_marker(rows, call.parameters, PAGE)}
 
@@ -126,7 +122,7 @@ def _address(text: str) -> ipaddress.IPv4Address:
 
 
 def _vpc_row(vpc: Vpc, call: Call, cloud: SimCloud) -> dict[str, Any]:
-    subnets = sum(1 for subnet in cloud.subnets.values() if subnet.vpc_id == vpc.vpc_id)
+    subnets = sum(subnet.vpc_id == vpc.vpc_id for subnet in cloud.known_subnets(vpc.account))
     return {
         "id": vpc.vpc_id,
         "name": vpc.name,

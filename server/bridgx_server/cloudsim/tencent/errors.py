@@ -76,3 +76,15 @@ def code_of(error: SimError, product: str) -> str:
     if error.kind is Kind.NOT_FOUND:
         return _NOT_FOUND[product, error.subject]
     return _OTHERS[error.kind]
+
+
+def message_of(error: SimError) -> str:
+    """The text of a refusal, in Tencent's own words where they are known. Neither says how many are left."""
+    if error.kind is Kind.QUOTA:
+        value = error.numbers["asked"]
+        return (
+            f"Your current quota does not allow you to specified the value `{value}` in the parameter `InstanceCount`."
+        )
+    if error.kind is Kind.NO_ADDRESSES:
+        return "No available IPs in the subnet."
+    return error.message

@@ -18,7 +18,7 @@ from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
 from bridgx_server.cloudsim.front import Call, Refusal
 from bridgx_server.cloudsim.tencent import groups, instances, networks, offered, signature
-from bridgx_server.cloudsim.tencent.errors import Refused, answer, code_of
+from bridgx_server.cloudsim.tencent.errors import Refused, answer, code_of, message_of
 from bridgx_server.cloudsim.tencent.parameters import SYNTAX, checked
 
 VERSION = "2017-03-12"
@@ -45,6 +45,8 @@ class Front:
         "group": lambda text: f"sg-{text[:8]}",
         "machine": lambda text: f"ins-{text[:8]}",
     }
+    # network, gateway and broadcast: VPC documentation, subnets (from memory: unverified).
+    reserved = (2, 1)
     keep_deleted = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -73,7 +75,7 @@ class Front:
             return refused.response()
 
     def refusal(self, error: SimError, action: str) -> web.Response:
-        return Refused(code_of(error, PRODUCTS[action]), error.message).response()
+        return Refused(code_of(error, PRODUCTS[action]), message_of(error)).response()
 
     def _authenticate(self, request: web.Request, body: bytes, cloud: SimCloud) -> tuple[signature.Authorization, str]:
         if request.method != "POST" or request.path != "/" or request.content_type != "application/json":

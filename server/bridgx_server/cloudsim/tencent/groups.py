@@ -49,9 +49,8 @@ def describe_groups(call: Call, cloud: SimCloud) -> dict[str, Any]:
         cloud.group(call.account, call.region, group_id)
     rows = [
         group
-        for group in cloud.groups.values()
-        if (group.account, group.region) == (call.account, call.region)
-        and (wanted is None or group.group_id in wanted)
+        for group in cloud.known_groups(call.account, call.region)
+        if (wanted is None or group.group_id in wanted)
         and matches(
             filters,
             {"security-group-id": group.group_id, "security-group-name": group.name, "project-id": "0"},

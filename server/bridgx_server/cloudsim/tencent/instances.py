@@ -53,8 +53,7 @@ def run_instances(call: Call, cloud: SimCloud) -> dict[str, Any]:
     order = order_of(call, cloud)
     if call.parameters.get("DryRun"):
         _, offer = cloud.check_order(order)
-        if len(cloud.alive(order.account, order.region)) + order.count > cloud.accounts[order.account].machine_quota:
-            raise SimError(Kind.QUOTA, "the quota does not allow as many", subject="machine")
+        cloud.check_quota(order)
         if call.effects.stockout or cloud.left_in_stock(order.zone, offer.name) < order.count:
             raise SimError(Kind.NO_STOCK, f"{offer.name} is sold out in {order.zone}", subject="type")
         return {}

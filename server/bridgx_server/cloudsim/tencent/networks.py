@@ -52,9 +52,8 @@ def describe_vpcs(call: Call, cloud: SimCloud) -> dict[str, Any]:
         cloud.vpc(call.account, call.region, vpc_id)
     rows = [
         vpc
-        for vpc in cloud.vpcs.values()
-        if (vpc.account, vpc.region) == (call.account, call.region)
-        and (wanted is None or vpc.vpc_id in wanted)
+        for vpc in cloud.known_vpcs(call.account, call.region)
+        if (wanted is None or vpc.vpc_id in wanted)
         and matches(
             filters,
             {"vpc-id": vpc.vpc_id, "vpc-name": vpc.name, "cidr-block": vpc.cidr, "is-default": "false"},
@@ -89,9 +88,8 @@ def describe_subnets(call: Call, cloud: SimCloud) -> dict[str, Any]:
         cloud.subnet(call.account, call.region, subnet_id)
     rows = [
         subnet
-        for subnet in cloud.subnets.values()
-        if (subnet.account, subnet.region) == (call.account, call.region)
-        and (wanted is None or subnet.subnet_id in wanted)
+        for subnet in cloud.known_subnets(call.account, call.region)
+        if (wanted is None or subnet.subnet_id in wanted)
         and matches(
             filters,
             {

@@ -24,6 +24,7 @@ SOURCES: Mapping[str, str] = {
     "stock": "Alibaba Cloud's sample of falling back to other zones and types",
     "gardener": "gardener, machine-controller-manager-provider-alicloud, pkg/alicloud/errors",
     "terraform": "terraform-provider-alicloud, alicloud/errors.go and the retries of its resources",
+    "terway": "AliyunContainerService/terway, pkg/aliyun/client/errors and pull request 720",
     "bridgx": "galaxy-future/bridgx, pkg/cloud/alibaba",
 }
 
@@ -41,17 +42,21 @@ class Row:
 
 _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
     (ErrorClass.THROTTLED, "common", "Throttling Throttling.User Throttling.Api"),
+    (ErrorClass.THROTTLED, "terraform", "Rejected.Throttling OperationFailed.Throttling"),
     (
         ErrorClass.OUT_OF_STOCK,
         "run",
         "OperationDenied.NoStock OperationDenied.ZoneNotAllowed OperationDenied.ZoneSystemCategoryNotMatch"
         " OperationDenied.ResourceControl Zone.NotOnSale Zone.NotOpen InvalidResourceType.NotSupported"
         " InstanceType.Offline InvalidInstanceType.ZoneNotSupported InvalidVpcZone.NotSupported CategoryNotSupported"
-        " NodeControllerUnavailable ResourceNotAvailable QuotaExceeded.PrivateIpAddress",
+        " NodeControllerUnavailable ResourceNotAvailable",
     ),
     (ErrorClass.OUT_OF_STOCK, "vpc", "ResourceNotAvailable.Vpc"),
     (ErrorClass.OUT_OF_STOCK, "stock", "Invalid.PrivatePoolOptions.NoStock OperationDenied.CloudSSDNotSupported"),
-    (ErrorClass.OUT_OF_STOCK, "terraform", "InvalidVSwitchId.IpNotEnough"),
+    # "Don't have enough private IPs in this switch"
+    (ErrorClass.NO_ADDRESSES, "run", "QuotaExceeded.PrivateIpAddress"),
+    # The answer to RunInstances at most times, by Alibaba's own network plugin, which takes both.
+    (ErrorClass.NO_ADDRESSES, "terway", "InvalidVSwitchId.IpNotEnough"),
     (
         ErrorClass.QUOTA_EXCEEDED,
         "run",
@@ -142,7 +147,14 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
     ),
     # A nonce that was used before is no fault of the request: the next call has its own.
     (ErrorClass.CONFLICT, "common", "SignatureNonceUsed"),
-    (ErrorClass.CONFLICT, "terraform", "TaskConflict OperationConflict LastTokenProcessing"),
+    # What only needs patience: the network, or an earlier call under the same token, is still being worked on.
+    (
+        ErrorClass.CONFLICT,
+        "terraform",
+        "TaskConflict OperationConflict Operation.Conflict LastTokenProcessing OperationFailed.LastTokenProcessing"
+        " OperationFailed.IdempotentTokenProcessing OperationFailed.DistibuteLock OperationFailed.NotifyCenCreate"
+        " CreateVSwitch.IncorrectStatus.cbnStatus IncorrectStatus.cbnStatus InvalidStatus.RouteEntry",
+    ),
     (ErrorClass.INVALID_PARAMETER, "token", "IdempotentParameterMismatch"),
     (ErrorClass.INVALID_PARAMETER, "terraform", "Duplicated.ClientToken"),
     (
@@ -252,6 +264,7 @@ _FIELDS: tuple[tuple[str, str], ...] = (
     ("ImageNot", "image"),
     ("OperationDenied.ImageNotValid", "image"),
     ("InvalidVSwitchId", "network_config.subnet_id"),
+    ("QuotaExceeded.PrivateIpAddress", "network_config.subnet_id"),
     ("InvalidVswitchID", "network_config.subnet_id"),
     ("InvalidSecurityGroup", "network_config.security_group"),
     ("InvalidVpc", "network_config.vpc"),
@@ -292,7 +305,7 @@ def class_of(code: str, status: int, operation: str = "") -> ErrorClass:
 
 def field_of(code: str, kind: ErrorClass, operation: str) -> str:
     """The parameter of a machine that a refusal is about, in the words of our API; empty where the code names none."""
-    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.OUT_OF_STOCK)
+    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.OUT_OF_STOCK, ErrorClass.NO_ADDRESSES)
     if operation != "run_instances" or kind not in told:
         return ""
     return next((field for beginning, field in _FIELDS if code.startswith(beginning)), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,9 +59,7 @@ def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[
 
 
 def delete_vpc(calls: Calls, region_id: str, vpc_id: str) -> None:
-    with_absence_as_success(
-        lambda: calls.vpc(region_id, "delete_vpc", vpc.DeleteVpcRequest(region_id=region_id, vpc_id=vpc_id))
-    )
+    calls.vpc(region_id, "delete_vpc", vpc.DeleteVpcRequest(region_id=region_id, vpc_id=vpc_id))
 
 
 def create_subnet(calls: Calls, request: CreateSubnet) -> str:
@@ -116,7 +114,7 @@ def _subnet(row: Any) -> Subnet:
 
 def delete_subnet(calls: Calls, region_id: str, subnet_id: str) -> None:
     request = vpc.DeleteVSwitchRequest(region_id=region_id, v_switch_id=subnet_id)
-    with_absence_as_success(lambda: calls.vpc(region_id, "delete_vswitch", request))
+    calls.vpc(region_id, "delete_vswitch", request)
 
 
 def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
@@ -215,16 +213,7 @@ def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[s
 
 def delete_security_group(calls: Calls, region_id: str, group_id: str) -> None:
     request = ecs.DeleteSecurityGroupRequest(region_id=region_id, security_group_id=group_id)
-    with_absence_as_success(lambda: calls.ecs(region_id, "delete_security_group", request))
-
-
-def with_absence_as_success(call: Callable[[], object]) -> None:
-    """Calls; that the thing does not exist (any more) is what was wanted."""
-    try:
-        call()
-    except ProviderError as error:
-        if error.kind is not ErrorClass.NOT_FOUND:
-            raise
+    calls.ecs(region_id, "delete_security_group", request)
 
 
 def moment(text: str | None) -> datetime | None:

@@ -58,6 +58,9 @@ class Aws:
     def create_vpc(self, request: CreateVpc) -> str:
         return networks.create_vpc(self._calls, request)
 
+    def find_vpc(self, request: CreateVpc) -> str:
+        return networks.find_vpc(self._calls, request)
+
     def describe_vpcs(self, region_id: str, vpc_ids: Sequence[str]) -> list[Vpc]:
         return networks.describe_vpcs(self._calls, region_id, vpc_ids)
 
@@ -67,6 +70,9 @@ class Aws:
     def create_subnet(self, request: CreateSubnet) -> str:
         return networks.create_subnet(self._calls, request)
 
+    def find_subnet(self, request: CreateSubnet) -> str:
+        return networks.find_subnet(self._calls, request)
+
     def describe_subnets(self, region_id: str, vpc_id: str) -> list[Subnet]:
         return networks.describe_subnets(self._calls, region_id, vpc_id)
 
@@ -75,6 +81,9 @@ class Aws:
 
     def create_security_group(self, request: CreateSecurityGroup) -> str:
         return networks.create_security_group(self._calls, request)
+
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
+        return networks.find_security_group(self._calls, request)
 
     def add_security_group_rules(
         self, region_id: str, security_group_id: str, rules: Sequence[SecurityGroupRule]

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from bridgx_server.providers import answers
-from bridgx_server.providers.aws.errors import FULL_SUBNET, class_of
+from bridgx_server.providers.aws.errors import available_of, class_of, field_of
 from bridgx_server.providers.base import Credentials, ErrorClass, ProviderError, ProviderSettings
 from bridgx_server.providers.errors import no_identity
 from bridgx_server.providers.gate import api_name
@@ -102,7 +102,8 @@ class Calls:
         answer = self.ec2(region_id, "describe_images", ImageIds=[image_id])
         images = rows_in("describe_images", answer, "Images")
         if not images:
-            raise _error(ErrorClass.NOT_FOUND, "describe_images", f"there is no image {image_id} in {region_id}")
+            text = f"there is no image {image_id} in {region_id}"
+            raise _error(ErrorClass.NOT_FOUND, "describe_images", text, field="image")
         device = str(images[0].get("RootDeviceName") or "/dev/xvda")
         with self._lock:
             self._root_devices[region_id, image_id] = device
@@ -176,17 +177,19 @@ def _machines(parameters: dict[str, Any]) -> int:
 def _answered(operation: str, error: ClientError) -> ProviderError:
     body, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, status = str(body.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    message = str(body.get("Message") or "the cloud gave no message")
     return ProviderError(
         class_of(code, status),
-        str(body.get("Message") or "the cloud gave no message")[:LONGEST_MESSAGE],
+        message[:LONGEST_MESSAGE],
         provider=PROVIDER,
         operation=operation,
         vendor_code=code,
         request_id=str(metadata.get("RequestId", "")),
         http_status=status,
-        field="network_config.subnet_id" if code == FULL_SUBNET else "",
+        field=field_of(code, operation),
+        available=available_of(code, message),
     )
 
 
-def _error(kind: ErrorClass, operation: str, message: str) -> ProviderError:
-    return ProviderError(kind, message, provider=PROVIDER, operation=operation)
+def _error(kind: ErrorClass, operation: str, message: str, field: str = "") -> ProviderError:
+    return ProviderError(kind, message, provider=PROVIDER, operation=operation, field=field)

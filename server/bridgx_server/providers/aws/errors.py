@@ -6,13 +6,17 @@ Source: "Error codes for the Amazon EC2 API" in its API reference. A code that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from bridgx_server.providers.errors import ErrorClass
 
-FULL_SUBNET = "InsufficientFreeAddressesInSubnet"
 # One of the machines is protected from termination, and the message names it.
 PROTECTED = "OperationNotPermitted"
+# "You have requested more instances (8) than your current instance limit of 5 allows for the specified instance type."
+# That of vCPUs names vCPUs, of which the types have different numbers. Both are limits of what runs: with machines running
+# already, no more are left than they say.
+_LIMIT = re.compile(r"current instance limit of (\d+)")
 
 CODES: Mapping[str, ErrorClass] = {
     # Throttling
@@ -26,8 +30,12 @@ CODES: Mapping[str, ErrorClass] = {
     "InsufficientCapacity": ErrorClass.OUT_OF_STOCK,
     "InsufficientHostCapacity": ErrorClass.OUT_OF_STOCK,
     "InsufficientReservedInstanceCapacity": ErrorClass.OUT_OF_STOCK,
-    FULL_SUBNET: ErrorClass.OUT_OF_STOCK,
+    "InsufficientVolumeCapacity": ErrorClass.OUT_OF_STOCK,  # of the zone, as is the type
+    "VolumeTypeNotAvailableInZone": ErrorClass.OUT_OF_STOCK,
+    "InsufficientAddressCapacity": ErrorClass.OUT_OF_STOCK,  # public addresses of the zone
     "Unsupported": ErrorClass.OUT_OF_STOCK,
+    # Addresses
+    "InsufficientFreeAddressesInSubnet": ErrorClass.NO_ADDRESSES,
     # Quotas
     "InstanceLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
     "VcpuLimitExceeded": ErrorClass.QUOTA_EXCEEDED,
@@ -78,6 +86,29 @@ CODES: Mapping[str, ErrorClass] = {
     "ServiceUnavailable": ErrorClass.UNAVAILABLE,
     "Unavailable": ErrorClass.UNAVAILABLE,
 }
+
+# The beginning of a code of RunInstances → what it is about, in the words of our API.
+_FIELDS: Mapping[str, str] = {
+    "InsufficientFreeAddressesInSubnet": "network_config.subnet_id",
+    "InvalidSubnet": "network_config.subnet_id",
+    "InvalidGroup": "network_config.security_group",
+    "InvalidSecurityGroup": "network_config.security_group",
+    "InvalidVpc": "network_config.vpc",
+    "InvalidAMIID": "image",
+}
+
+
+def field_of(code: str, operation: str) -> str:
+    """The parameter of a machine that a refusal is about, in the words of our API; empty where the code names none."""
+    if operation not in ("run_instances", "describe_images"):
+        return ""
+    return next((field for beginning, field in _FIELDS.items() if code.startswith(beginning)), "")
+
+
+def available_of(code: str, message: str) -> int | None:
+    """How many machines at most a refusal says that the account may run; None where it does not say."""
+    told = _LIMIT.search(message) if code == "InstanceLimitExceeded" else None
+    return int(told[1]) if told else None
 
 
 def class_of(code: str, status: int) -> ErrorClass:

@@ -29,6 +29,7 @@ LIMITS = Limits(
     create_batch=100,
     describe_batch=100,
     delete_batch=100,
+    network_tokens=False,
     vpc_prefix=(16, 28),
     subnet_prefix=(16, 28),
     create_api="RunInstances",

@@ -5,7 +5,7 @@ EC2 has no client token for them: what an earlier call of the same token made is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bridgx_server.providers.aws.calls import PROVIDER, Calls, id_in
@@ -26,10 +26,14 @@ PROTOCOLS = {"tcp": "tcp", "udp": "udp", "icmp": "icmp", "gre": "47", "all": "-1
 STATUS = {"pending": "Pending", "available": "Available"}
 
 
+def find_vpc(calls: Calls, request: CreateVpc) -> str:
+    return _made_before(calls, request.region_id, "describe_vpcs", "Vpcs", "VpcId", request.token)
+
+
 def create_vpc(calls: Calls, request: CreateVpc) -> str:
-    made = _made_before(calls, request.region_id, "describe_vpcs", "Vpcs", request.token)
+    made = find_vpc(calls, request)
     if made:
-        return str(made[0]["VpcId"])
+        return made
     answer = calls.ec2(
         request.region_id,
         "create_vpc",
@@ -48,13 +52,17 @@ def describe_vpcs(calls: Calls, region_id: str, vpc_ids: Sequence[str]) -> list[
 
 
 def delete_vpc(calls: Calls, region_id: str, vpc_id: str) -> None:
-    _with_absence_as_success(lambda: calls.ec2(region_id, "delete_vpc", VpcId=vpc_id))
+    calls.ec2(region_id, "delete_vpc", VpcId=vpc_id)
+
+
+def find_subnet(calls: Calls, request: CreateSubnet) -> str:
+    return _made_before(calls, request.region_id, "describe_subnets", "Subnets", "SubnetId", request.token)
 
 
 def create_subnet(calls: Calls, request: CreateSubnet) -> str:
-    made = _made_before(calls, request.region_id, "describe_subnets", "Subnets", request.token)
+    made = find_subnet(calls, request)
     if made:
-        return str(made[0]["SubnetId"])
+        return made
     answer = calls.ec2(
         request.region_id,
         "create_subnet",
@@ -84,15 +92,21 @@ def describe_subnets(calls: Calls, region_id: str, vpc_id: str) -> list[Subnet]:
 
 
 def delete_subnet(calls: Calls, region_id: str, subnet_id: str) -> None:
-    _with_absence_as_success(lambda: calls.ec2(region_id, "delete_subnet", SubnetId=subnet_id))
+    calls.ec2(region_id, "delete_subnet", SubnetId=subnet_id)
+
+
+def find_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
+    return _made_before(
+        calls, request.region_id, "describe_security_groups", "SecurityGroups", "GroupId", request.token
+    )
 
 
 def create_security_group(calls: Calls, request: CreateSecurityGroup) -> str:
     if not request.name.isascii() or request.name.lower().startswith("sg-"):
         raise _invalid("security_group_name", f"must be ASCII and not begin with sg- on {PROVIDER}")
-    made = _made_before(calls, request.region_id, "describe_security_groups", "SecurityGroups", request.token)
+    made = find_security_group(calls, request)
     if made:
-        return str(made[0]["GroupId"])
+        return made
     answer = calls.ec2(
         request.region_id,
         "create_security_group",
@@ -154,11 +168,12 @@ def describe_security_groups(calls: Calls, region_id: str, group_ids: Sequence[s
 
 
 def delete_security_group(calls: Calls, region_id: str, group_id: str) -> None:
-    _with_absence_as_success(lambda: calls.ec2(region_id, "delete_security_group", GroupId=group_id))
+    calls.ec2(region_id, "delete_security_group", GroupId=group_id)
 
 
-def _made_before(calls: Calls, region_id: str, operation: str, key: str, token: str) -> list[Any]:
-    return calls.pages(region_id, operation, key, 1000, Filters=[{"Name": f"tag:{TOKEN}", "Values": [token]}])
+def _made_before(calls: Calls, region_id: str, operation: str, rows: str, key: str, token: str) -> str:
+    found = calls.pages(region_id, operation, rows, 1000, Filters=[{"Name": f"tag:{TOKEN}", "Values": [token]}])
+    return str(found[0][key]) if found else ""
 
 
 def _tags(resource: str, name: str, token: str) -> list[dict[str, Any]]:
@@ -167,14 +182,6 @@ def _tags(resource: str, name: str, token: str) -> list[dict[str, Any]]:
 
 def _name(row: dict[str, Any]) -> str:
     return next((str(tag["Value"]) for tag in row.get("Tags", []) if tag["Key"] == "Name"), "")
-
-
-def _with_absence_as_success(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except ProviderError as error:
-        if error.kind is not ErrorClass.NOT_FOUND:
-            raise
 
 
 def _invalid(field: str, message: str) -> ProviderError:

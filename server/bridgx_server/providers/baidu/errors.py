@@ -82,7 +82,6 @@ _HINTS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     ),
     (ErrorClass.QUOTA_EXCEEDED, ("quota",)),
     (ErrorClass.INSUFFICIENT_BALANCE, ("balance", "arrear", "payment", "fund", "money")),
-    # No addresses left in a subnet is a stock that is empty, too: another zone's subnet may have some.
     (ErrorClass.OUT_OF_STOCK, ("stock", "soldout", "noenough", "notenough", "insufficient")),
     (ErrorClass.QUOTA_EXCEEDED, ("exceed", "limit", "toomany")),
     (ErrorClass.NOT_FOUND, ("notfound", "notexist", "nosuch")),
@@ -90,6 +89,11 @@ _HINTS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     (ErrorClass.PERMISSION_DENIED, ("denied", "forbidden", "permission", "unauthorized")),
     (ErrorClass.INVALID_PARAMETER, ("invalid", "malformed", "missing", "illegal")),
 )
+
+# Of a code that says that something is used up: whether it is addresses. No source names the code; BCC's own prefixes are
+# the service's objects (Instance., SecurityGroup., Subnet.).
+_SUBNET = ("subnet", "ipaddress", "ipnotenough", "privateip", "fixedip")
+_USED_UP = ("noenough", "notenough", "insufficient", "exhaust", "noavailable", "full")
 
 _STATUSES: Mapping[int, ErrorClass] = {
     401: ErrorClass.BAD_CREDENTIALS,
@@ -107,6 +111,8 @@ def class_of(code: str, status: int) -> ErrorClass:
     if status == 429:
         return ErrorClass.THROTTLED
     name = code.lower().replace(".", "").replace("_", "")
+    if "quota" not in name and any(part in name for part in _SUBNET) and any(part in name for part in _USED_UP):
+        return ErrorClass.NO_ADDRESSES
     for kind, hints in _HINTS:
         if any(hint in name for hint in hints):
             return kind
@@ -128,7 +134,6 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
             code == "BadRequest" and "status not support" in said
         ):  # "Instanceid status not support delete", and its like
             kind = ErrorClass.CONFLICT
-        full_subnet = kind is ErrorClass.OUT_OF_STOCK and code.startswith("Subnet.")
         return ProviderError(
             kind,
             said,
@@ -137,7 +142,7 @@ def translate(error: BceHttpClientError, operation: str) -> ProviderError:
             vendor_code=code,
             request_id=_text(cause.request_id),
             http_status=status,
-            field="network_config.subnet_id" if full_subnet else "",
+            field="network_config.subnet_id" if kind is ErrorClass.NO_ADDRESSES else "",
         )
     kind, said = _unanswered(cause, operation)
     return ProviderError(kind, said, provider=PROVIDER, operation=operation)

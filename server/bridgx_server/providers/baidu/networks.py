@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from baidubce.services.bcc import bcc_model
 
 from bridgx_server.providers.baidu import words
 from bridgx_server.providers.baidu.calls import Calls, among, id_in, is_id, pages
-from bridgx_server.providers.baidu.errors import invalid
+from bridgx_server.providers.baidu.errors import PROVIDER, invalid
 from bridgx_server.providers.base import (
     CreateSecurityGroup,
     CreateSubnet,
@@ -29,6 +28,9 @@ class Networks:
     """The part of a Provider that makes networks. Baidu's networks are ready as soon as they are made."""
 
     _calls: Calls
+
+    def find_vpc(self, request: CreateVpc) -> str:
+        return ""  # the call is repeated under its client token
 
     def create_vpc(self, request: CreateVpc) -> str:
         body = self._calls.vpc(
@@ -53,8 +55,11 @@ class Networks:
         ]
 
     def delete_vpc(self, region_id: str, vpc_id: str) -> None:
-        if is_id(vpc_id):
-            _gone_is_success(partial(self._calls.vpc, region_id, "delete_vpc", vpc_id))
+        _check_id(vpc_id, "delete_vpc")
+        self._calls.vpc(region_id, "delete_vpc", vpc_id)
+
+    def find_subnet(self, request: CreateSubnet) -> str:
+        return ""  # the call is repeated under its client token
 
     def create_subnet(self, request: CreateSubnet) -> str:
         body = self._calls.subnet(
@@ -90,8 +95,11 @@ class Networks:
         ]
 
     def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None:
-        if is_id(subnet_id):
-            _gone_is_success(partial(self._calls.subnet, region_id, "delete_subnet", subnet_id))
+        _check_id(subnet_id, "delete_subnet")
+        self._calls.subnet(region_id, "delete_subnet", subnet_id)
+
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
+        return ""  # the call is repeated under its client token
 
     def create_security_group(self, request: CreateSecurityGroup) -> str:
         body = self._calls.bcc(
@@ -135,8 +143,8 @@ class Networks:
         ]
 
     def delete_security_group(self, region_id: str, security_group_id: str) -> None:
-        if is_id(security_group_id):
-            _gone_is_success(partial(self._calls.bcc, region_id, "delete_security_group", security_group_id))
+        _check_id(security_group_id, "delete_security_group")
+        self._calls.bcc(region_id, "delete_security_group", security_group_id)
 
 
 def _in_batches(ids: Sequence[str], fetch: Any) -> list[dict[str, Any]]:
@@ -147,12 +155,12 @@ def _in_batches(ids: Sequence[str], fetch: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _gone_is_success(call: Any) -> None:
-    try:
-        call()
-    except ProviderError as error:
-        if error.kind is not ErrorClass.NOT_FOUND:
-            raise
+def _check_id(text: str, operation: str) -> None:
+    """Refuses what may not stand in a path, and so names nothing."""
+    if not is_id(text):
+        raise ProviderError(
+            ErrorClass.NOT_FOUND, f"{text} is not an id of {PROVIDER}", provider=PROVIDER, operation=operation
+        )
 
 
 def _rule(rule: SecurityGroupRule) -> bcc_model.SecurityGroupRuleModel:

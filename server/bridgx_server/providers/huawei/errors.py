@@ -38,13 +38,16 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     ("APIGW", ErrorClass.NOT_FOUND, "0101"),
     ("APIGW", ErrorClass.THROTTLED, "0308"),
     ("APIG", ErrorClass.THROTTLED, "0308"),  # spelled so in the BSS API reference
-    # ECS: sold out, withdrawn, no capacity; no address left in a subnet is a stock that is empty, too
-    ("Ecs", ErrorClass.OUT_OF_STOCK, "0012 0018 0019 0044 0319"),
+    # ECS: sold out, withdrawn, no capacity
+    ("Ecs", ErrorClass.OUT_OF_STOCK, "0018 0019 0044 0319"),
+    # "The number of IP addresses in the subnet is insufficient."
+    ("Ecs", ErrorClass.NO_ADDRESSES, "0012"),
     ("Ecs", ErrorClass.QUOTA_EXCEEDED, "0001 0013 0021 0022"),
     ("Ecs", ErrorClass.INSUFFICIENT_BALANCE, "0067 0069 0070 7000"),
     # The account is restricted, in arrears or not known by name; the type is not open to it.
     ("Ecs", ErrorClass.PERMISSION_DENIED, "0003 0016 0025 0027 0028 0058 0066 0068 0071 0110"),
-    ("Ecs", ErrorClass.NOT_FOUND, "0029 0031 0034 0038 0114 0314 0614"),
+    # 0014, "Invalid VPC parameters", is also what a security group or VPC that ECS does not know gets (unverified).
+    ("Ecs", ErrorClass.NOT_FOUND, "0014 0029 0031 0034 0038 0114 0314 0614"),
     ("Ecs", ErrorClass.CONFLICT, "0010 0017 0030 0032 0048 0073 0100 0101 0102 0501 0603"),
     # The machine is locked (its owner has to unlock it); only prepaid machines are not deleted.
     ("Ecs", ErrorClass.PERMISSION_DENIED, "0605"),
@@ -52,7 +55,7 @@ _GROUPS: tuple[tuple[str, ErrorClass, str], ...] = (
     (
         "Ecs",
         ErrorClass.INVALID_PARAMETER,
-        "0000 0005 0006 0007 0008 0011 0014 0015 0023 0037 0039 0041 0042 0043 0045 0046 0049 0050 0051 0052 0053 "
+        "0000 0005 0006 0007 0008 0011 0015 0023 0037 0039 0041 0042 0043 0045 0046 0049 0050 0051 0052 0053 "
         "0064 0074 0075 0084 0089 0104 0112 0118 0510 0904 0905 0906 0907 0908 0909 0911 0912 0913 0914 0915",
     ),
     (
@@ -121,6 +124,21 @@ BY_STATUS: Mapping[tuple[str, int], ErrorClass] = {
     ("APIGW.0201", 504): ErrorClass.TIMEOUT_UNKNOWN,
 }
 
+# What a code of a creation is about, in the words of our API: "Error codes" of the ECS and VPC API references.
+FIELDS: Mapping[str, str] = {
+    "Ecs.0012": "network_config.subnet_id",
+    "Ecs.0014": "network_config",  # "Incorrect VPC, subnet, or security group parameter values."
+    "Ecs.0029": "instance_type",
+    "Ecs.0031": "image",
+    "Ecs.0038": "network_config.subnet_id",  # "The subnet does not exist."
+    "VPC.0202": "network_config.subnet_id",
+    "VPC.0603": "network_config.security_group",
+}
+CREATIONS = ("create_servers", "create_post_paid_servers")
+
+# Codes of the jobs that make machines, where ECS did not find the subnet or the security group.
+UNKNOWN_NETWORK = ("Ecs.0014", "Ecs.0038", "VPC.0202", "VPC.0603")
+
 _STATUSES: Mapping[int, ErrorClass] = {
     401: ErrorClass.BAD_CREDENTIALS,
     403: ErrorClass.PERMISSION_DENIED,
@@ -163,6 +181,7 @@ def answered(code: str, message: str, status: int, request_id: str, operation: s
         vendor_code=code,
         request_id=request_id,
         http_status=status,
+        field=FIELDS.get(code, "") if operation in CREATIONS else "",
     )
 
 

@@ -17,16 +17,21 @@ from huaweicloudsdkecs.v2 import ShowJobRequest
 
 from bridgx_server.providers.errors import ProviderError
 from bridgx_server.providers.huawei.calls import Calls
+from bridgx_server.providers.huawei.errors import UNKNOWN_NETWORK
 
 KEPT = 20_000  # machines
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What a job says of a machine. ``failed``: it will not come; else it waits for what ``reason`` says."""
+    """What a job says of a machine. ``failed``: it will not come; else it waits for what ``reason`` says.
+
+    ``network_unknown``: it will not come since ECS did not know its subnet or security group.
+    """
 
     failed: bool
     reason: str
+    network_unknown: bool = False
 
 
 class Jobs:
@@ -77,15 +82,19 @@ class Jobs:
         for part in parts:
             instance_id = (part.get("entities") or {}).get("server_id")
             if instance_id and part.get("status") == "FAIL":
-                found[instance_id] = Fate(True, _reason(part) or _reason(job))
+                found[instance_id] = _failure(part if _reason(part) else job)
         whole: Fate | None = None
         if job.get("status") == "PENDING_PAYMENT":
             whole = Fate(False, "the order waits to be paid")
         elif job.get("status") == "FAIL" and not found:
-            whole = Fate(True, _reason(job))  # it ended before it came to single machines
+            whole = _failure(job)  # it ended before it came to single machines
         if whole is not None:
             found.update(dict.fromkeys(self._made_by(job_id), whole))
         return found
+
+
+def _failure(job: dict[str, Any]) -> Fate:
+    return Fate(True, _reason(job), str(job.get("error_code") or "") in UNKNOWN_NETWORK)
 
 
 def _reason(job: dict[str, Any]) -> str:

@@ -87,10 +87,14 @@ class Machines:
         ]
         for instance_id, fate in self._jobs.fates(region_id, unexplained).items():
             if instance_id in machines:
-                machines[instance_id] = replace(machines[instance_id], reason=fate.reason)
+                machines[instance_id] = replace(
+                    machines[instance_id], reason=fate.reason, network_unknown=fate.network_unknown
+                )
             else:  # one that failed and is not shown was taken back
                 state = MachineState.DELETED if fate.failed else MachineState.PENDING
-                machines[instance_id] = Machine(instance_id, state, reason=fate.reason)
+                machines[instance_id] = Machine(
+                    instance_id, state, reason=fate.reason, network_unknown=fate.network_unknown
+                )
         return list(machines.values())
 
     def find_machines(self, region_id: str, tags: Mapping[str, str]) -> list[Machine]:

@@ -8,7 +8,7 @@ one that has them.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from huaweicloudsdkvpc.v2 import (
@@ -61,12 +61,14 @@ class Networks:
 
     _calls: Calls
 
+    def find_vpc(self, request: CreateVpc) -> str:
+        return _marked(self._vpcs(request.region_id, description=[_mark(request.token)]), request.token)
+
     def create_vpc(self, request: CreateVpc) -> str:
-        mark = _mark(request.token)
-        for row in self._vpcs(request.region_id, description=[mark]):
-            if row.get("description") == mark:
-                return str(row["id"])
-        option = CreateVpcOption(name=request.name, cidr=request.cidr_block, description=mark)
+        made = self.find_vpc(request)
+        if made:
+            return made
+        option = CreateVpcOption(name=request.name, cidr=request.cidr_block, description=_mark(request.token))
         call = CreateVpcRequest(body=CreateVpcRequestBody(vpc=option))
         return id_in("create_vpc", self._calls.vpc(request.region_id, "create_vpc", call), "vpc")
 
@@ -85,16 +87,23 @@ class Networks:
         ]
 
     def delete_vpc(self, region_id: str, vpc_id: str) -> None:
-        _gone_is_success(lambda: self._calls.vpc(region_id, "delete_vpc", DeleteVpcRequest(vpc_id=vpc_id)))
+        self._calls.vpc(region_id, "delete_vpc", DeleteVpcRequest(vpc_id=vpc_id))
+
+    def find_subnet(self, request: CreateSubnet) -> str:
+        try:
+            return _marked(self._subnets(request.region_id, request.vpc_id), request.token)
+        except ProviderError as error:
+            if error.kind is ErrorClass.NOT_FOUND:
+                return ""  # the VPC is not known (yet)
+            raise
 
     def create_subnet(self, request: CreateSubnet) -> str:
-        mark = _mark(request.token)
-        for row in self._subnets(request.region_id, request.vpc_id):
-            if row.get("description") == mark:
-                return str(row["id"])
+        made = self.find_subnet(request)
+        if made:
+            return made
         option = CreateSubnetOption(
             name=request.name,
-            description=mark,
+            description=_mark(request.token),
             cidr=request.cidr_block,
             vpc_id=request.vpc_id,
             gateway_ip=_gateway(request.cidr_block),
@@ -128,14 +137,16 @@ class Networks:
 
     def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None:
         request = DeleteSubnetRequest(vpc_id=vpc_id, subnet_id=subnet_id)
-        _gone_is_success(lambda: self._calls.subnet(region_id, "delete_subnet", request))
+        self._calls.subnet(region_id, "delete_subnet", request)
+
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
+        return _marked(self._groups(request.region_id, description=[_mark(request.token)]), request.token)
 
     def create_security_group(self, request: CreateSecurityGroup) -> str:
-        mark = _mark(request.token)
-        for row in self._groups(request.region_id, description=[mark]):
-            if row.get("description") == mark:
-                return str(row["id"])
-        option = CreateSecurityGroupOption(name=request.name, description=mark)
+        made = self.find_security_group(request)
+        if made:
+            return made
+        option = CreateSecurityGroupOption(name=request.name, description=_mark(request.token))
         call = CreateSecurityGroupRequest(body=CreateSecurityGroupRequestBody(security_group=option))
         body = self._calls.vpc(request.region_id, "create_security_group", call)
         return id_in("create_security_group", body, "security_group")
@@ -168,7 +179,7 @@ class Networks:
 
     def delete_security_group(self, region_id: str, security_group_id: str) -> None:
         request = DeleteSecurityGroupRequest(security_group_id=security_group_id)
-        _gone_is_success(lambda: self._calls.vpc(region_id, "delete_security_group", request))
+        self._calls.vpc(region_id, "delete_security_group", request)
 
     def _vpcs(self, region_id: str, **which: list[str]) -> list[dict[str, Any]]:
         def fetch(marker: str | None) -> list[dict[str, Any]]:
@@ -198,6 +209,11 @@ def _mark(token: str) -> str:
     return f"BridgX {token}"
 
 
+def _marked(rows: list[dict[str, Any]], token: str) -> str:
+    """The id of what was made under a token; empty where there is none. The cloud's filter may be a fuzzy one."""
+    return next((str(row["id"]) for row in rows if row.get("description") == _mark(token)), "")
+
+
 def _gateway(cidr_block: str) -> str:
     """The first address of a subnet, as Huawei's console has it; raises ProviderError where there is no room for it."""
     block = ipaddress.ip_network(cidr_block)
@@ -209,14 +225,6 @@ def _gateway(cidr_block: str) -> str:
 def _batches(ids: Sequence[str]) -> list[list[str]]:
     wanted = list(dict.fromkeys(ids))
     return [wanted[start : start + DESCRIBE_BATCH] for start in range(0, len(wanted), DESCRIBE_BATCH)]
-
-
-def _gone_is_success(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except ProviderError as error:
-        if error.kind is not ErrorClass.NOT_FOUND:
-            raise
 
 
 def _rule(rule: SecurityGroupRule) -> BatchCreateSecurityGroupRulesOption:

@@ -19,6 +19,7 @@ LIMITS = Limits(
     create_batch=PURCHASE,
     describe_batch=DESCRIBE,
     delete_batch=DELETE,
+    network_tokens=False,
     tokens=True,
     partial_delivery=False,
     subnet_prefix=(16, 28),

@@ -46,15 +46,12 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         " ResourceUnavailable.InstanceType ResourceNotFound.InvalidZoneInstanceType ResourceNotFound.NoDefaultCbs"
         " ResourceNotFound.NoDefaultCbsWithReason InvalidParameter.InvalidCloudDiskSoldOut"
         " InvalidParameterValue.ZoneNotSupported InvalidParameterValue.InsufficientOffering"
-        " UnsupportedOperation.InvalidZone"
-        # No addresses left in a subnet is a stock that is empty, too: another zone's subnet may have some.
-        " LimitExceeded.VpcSubnetNum FailedOperation.NoAvailableIpAddressCountInSubnet",
+        " UnsupportedOperation.InvalidZone",
     ),
-    (
-        ErrorClass.OUT_OF_STOCK,
-        "vpc",
-        "ResourceInsufficient ResourceInsufficient.Instance ResourceInsufficient.Subnet",
-    ),
+    (ErrorClass.OUT_OF_STOCK, "vpc", "ResourceInsufficient ResourceInsufficient.Instance"),
+    # "Insufficient subnet IPs." and "No available IPs in the subnet."
+    (ErrorClass.NO_ADDRESSES, "cvm", "LimitExceeded.VpcSubnetNum FailedOperation.NoAvailableIpAddressCountInSubnet"),
+    (ErrorClass.NO_ADDRESSES, "vpc", "ResourceInsufficient.Subnet"),
     (
         ErrorClass.QUOTA_EXCEEDED,
         "cvm",
@@ -243,6 +240,13 @@ _FIELDS: tuple[tuple[str, str], ...] = (
     ("InvalidParameterValue.SubnetId", "network_config.subnet_id"),
     ("InvalidParameterValue.SubnetNotExist", "network_config.subnet_id"),
     ("InvalidParameterValue.VpcId", "network_config.vpc"),
+    ("InvalidParameterValue.InvalidVpcIdSubnetIdNotFound", "network_config.subnet_id"),
+    ("LimitExceeded.VpcSubnetNum", "network_config.subnet_id"),
+    ("FailedOperation.NoAvailableIpAddressCountInSubnet", "network_config.subnet_id"),
+    ("ResourceInsufficient.Subnet", "network_config.subnet_id"),
+    ("InvalidVpcId", "network_config.vpc"),
+    ("UnsupportedOperation.SubnetNotExists", "network_config.subnet_id"),
+    ("InvalidSecurityGroupID", "network_config.security_group"),
     ("InvalidSecurityGroupId", "network_config.security_group"),
     ("InvalidSgId", "network_config.security_group"),
     ("LimitExceeded.InstanceTypeBandwidth", "network_config.internet_max_bandwidth_out"),
@@ -276,6 +280,7 @@ def class_of(code: str) -> ErrorClass:
 
 def field_of(code: str, kind: ErrorClass, action: str) -> str:
     """The parameter of a machine that a refusal is about, in the words of our API; empty where the code names none."""
-    if action != "RunInstances" or kind not in (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND):
+    told = (ErrorClass.INVALID_PARAMETER, ErrorClass.NOT_FOUND, ErrorClass.NO_ADDRESSES)
+    if action != "RunInstances" or kind not in told:
         return ""
     return next((field for beginning, field in _FIELDS if code.startswith(beginning)), "")

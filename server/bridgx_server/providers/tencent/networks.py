@@ -37,11 +37,14 @@ class Networks:
 
     _calls: Calls
 
-    def create_vpc(self, request: CreateVpc) -> str:
-        _check_name(request.name, "vpc_name", "CreateVpc")
-        made = self._made_before(
+    def find_vpc(self, request: CreateVpc) -> str:
+        return self._made_before(
             request.region_id, "DescribeVpcs", "VpcSet", "VpcId", "vpc-name", request.name, request.token
         )
+
+    def create_vpc(self, request: CreateVpc) -> str:
+        _check_name(request.name, "vpc_name", "CreateVpc")
+        made = self.find_vpc(request)
         if made:
             return made
         answer = self._calls.vpc(
@@ -61,13 +64,16 @@ class Networks:
         ]
 
     def delete_vpc(self, region_id: str, vpc_id: str) -> None:
-        _gone_is_success(partial(self._calls.vpc, region_id, "DeleteVpc", VpcId=vpc_id))
+        self._calls.vpc(region_id, "DeleteVpc", VpcId=vpc_id)
+
+    def find_subnet(self, request: CreateSubnet) -> str:
+        return self._made_before(
+            request.region_id, "DescribeSubnets", "SubnetSet", "SubnetId", "subnet-name", request.name, request.token
+        )
 
     def create_subnet(self, request: CreateSubnet) -> str:
         _check_name(request.name, "switch_name", "CreateSubnet")
-        made = self._made_before(
-            request.region_id, "DescribeSubnets", "SubnetSet", "SubnetId", "subnet-name", request.name, request.token
-        )
+        made = self.find_subnet(request)
         if made:
             return made
         answer = self._calls.vpc(
@@ -104,13 +110,9 @@ class Networks:
         ]
 
     def delete_subnet(self, region_id: str, vpc_id: str, subnet_id: str) -> None:
-        _gone_is_success(partial(self._calls.vpc, region_id, "DeleteSubnet", SubnetId=subnet_id))
+        self._calls.vpc(region_id, "DeleteSubnet", SubnetId=subnet_id)
 
-    def create_security_group(self, request: CreateSecurityGroup) -> str:
-        if len(request.name) > GROUP_NAME_CHARACTERS:
-            message = f"must have at most {GROUP_NAME_CHARACTERS} characters on {PROVIDER}"
-            raise _refused(message, "security_group_name", "CreateSecurityGroup")
-        description = f"Made by BridgX, {request.token}"
+    def find_security_group(self, request: CreateSecurityGroup) -> str:
         rows = self._calls.vpc_pages(
             request.region_id,
             "DescribeSecurityGroups",
@@ -118,11 +120,18 @@ class Networks:
             "SecurityGroupId",
             Filters=[{"Name": "security-group-name", "Values": [request.name]}],
         )
-        made = next((row for row in rows if row.get("SecurityGroupDesc") == description), None)
-        if made is not None:
-            return str(made["SecurityGroupId"])
+        made = (row for row in rows if row.get("SecurityGroupDesc") == _description(request))
+        return next((str(row["SecurityGroupId"]) for row in made), "")
+
+    def create_security_group(self, request: CreateSecurityGroup) -> str:
+        if len(request.name) > GROUP_NAME_CHARACTERS:
+            message = f"must have at most {GROUP_NAME_CHARACTERS} characters on {PROVIDER}"
+            raise _refused(message, "security_group_name", "CreateSecurityGroup")
+        made = self.find_security_group(request)
+        if made:
+            return made
         answer = self._calls.vpc(
-            request.region_id, "CreateSecurityGroup", GroupName=request.name, GroupDescription=description
+            request.region_id, "CreateSecurityGroup", GroupName=request.name, GroupDescription=_description(request)
         )
         return _id_in(answer, "SecurityGroup", "SecurityGroupId", "CreateSecurityGroup")
 
@@ -156,7 +165,7 @@ class Networks:
         ]
 
     def delete_security_group(self, region_id: str, security_group_id: str) -> None:
-        _gone_is_success(partial(self._calls.vpc, region_id, "DeleteSecurityGroup", SecurityGroupId=security_group_id))
+        self._calls.vpc(region_id, "DeleteSecurityGroup", SecurityGroupId=security_group_id)
 
     def _made_before(
         self, region_id: str, action: str, rows: str, key: str, name_filter: str, name: str, token: str
@@ -195,12 +204,8 @@ def _in_batches(ids: Sequence[str], fetch: Callable[[list[str]], list[dict[str, 
     return rows
 
 
-def _gone_is_success(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except ProviderError as error:
-        if error.kind is not ErrorClass.NOT_FOUND:
-            raise
+def _description(request: CreateSecurityGroup) -> str:
+    return f"Made by BridgX, {request.token}"
 
 
 def _policy(rule: SecurityGroupRule) -> dict[str, str]:

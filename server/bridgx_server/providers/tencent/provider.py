@@ -18,6 +18,7 @@ LIMITS = Limits(
     create_batch=MOST_MACHINES,
     describe_batch=100,
     delete_batch=100,
+    network_tokens=False,
     tokens=True,
     partial_delivery=False,
     vpc_prefix=(12, 28),

@@ -65,9 +65,9 @@ class AccountServiceServicer:
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
         first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
         A call again with the same request_id returns the first answer.
-        Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-        used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
-        has no identity at the cloud.
+        Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
+        request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
+        server's machine has no identity at the cloud.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,9 @@ class AccountServiceStub:
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
     first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
     A call again with the same request_id returns the first answer.
-    Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-    used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
-    has no identity at the cloud.
+    Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
+    request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
+    server's machine has no identity at the cloud.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -66,9 +66,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
     first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
     A call again with the same request_id returns the first answer.
-    Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-    used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
-    has no identity at the cloud.
+    Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
+    request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
+    server's machine has no identity at the cloud.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -98,9 +98,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
         first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
         A call again with the same request_id returns the first answer.
-        Errors: account_already_exists when that access key is registered for that provider; conflict for a request_id that was
-        used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the server's machine
-        has no identity at the cloud.
+        Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
+        request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
+        server's machine has no identity at the cloud.
         """
 
     @_abc_1.abstractmethod

@@ -92,8 +92,9 @@ class ClusterServiceServicer:
         """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
         zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
         A call again with the same request_id returns the first answer.
-        Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
-        cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
+        Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the cloud;
+        request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says, such as
+        bad_credentials.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,7 +132,7 @@ class ClusterServiceServicer:
         tasks and usage stay on record under that name. Nothing is deleted at the cloud.
         A call again with the same request_id returns the first answer.
         Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
-        or for a request_id that was used with other parameters; param_invalid.
+        or for a request_id that was used with other parameters; request_in_progress; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,8 +39,9 @@ class ClusterServiceStub:
     """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
     zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
     A call again with the same request_id returns the first answer.
-    Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
-    cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
+    Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the cloud;
+    request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says, such as
+    bad_credentials.
     """
     ListClusters: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListClustersRequest, _cluster_service_pb2.ListClustersResponse]
     """Returns the clusters, newest first, with their use of their quota.
@@ -62,7 +63,7 @@ class ClusterServiceStub:
     tasks and usage stay on record under that name. Nothing is deleted at the cloud.
     A call again with the same request_id returns the first answer.
     Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
-    or for a request_id that was used with other parameters; param_invalid.
+    or for a request_id that was used with other parameters; request_in_progress; param_invalid.
     """
     ListRegions: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListRegionsRequest, _cluster_service_pb2.ListRegionsResponse]
     """Returns the regions of a cloud.
@@ -95,8 +96,9 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
     zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
     A call again with the same request_id returns the first answer.
-    Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
-    cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
+    Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the cloud;
+    request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says, such as
+    bad_credentials.
     """
     ListClusters: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListClustersRequest, _cluster_service_pb2.ListClustersResponse]  # type: ignore[assignment]
     """Returns the clusters, newest first, with their use of their quota.
@@ -118,7 +120,7 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     tasks and usage stay on record under that name. Nothing is deleted at the cloud.
     A call again with the same request_id returns the first answer.
     Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
-    or for a request_id that was used with other parameters; param_invalid.
+    or for a request_id that was used with other parameters; request_in_progress; param_invalid.
     """
     ListRegions: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListRegionsRequest, _cluster_service_pb2.ListRegionsResponse]  # type: ignore[assignment]
     """Returns the regions of a cloud.
@@ -154,8 +156,9 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores a template and returns the cluster's name. No machine is started: that is TaskService.ExpandCluster. The account,
         zones, machine types, image and network ids are looked up at the cloud first, every placement of them.
         A call again with the same request_id returns the first answer.
-        Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the
-        cloud; conflict for a request_id that was used with other parameters; what the cloud says, such as bad_credentials.
+        Errors: cluster_already_exists; account_not_found; param_invalid, which names the field that does not exist at the cloud;
+        request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says, such as
+        bad_credentials.
         """
 
     @_abc_1.abstractmethod
@@ -201,7 +204,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         tasks and usage stay on record under that name. Nothing is deleted at the cloud.
         A call again with the same request_id returns the first answer.
         Errors: cluster_not_found; conflict while the cluster has machines that are not gone or tasks that have not ended,
-        or for a request_id that was used with other parameters; param_invalid.
+        or for a request_id that was used with other parameters; request_in_progress; param_invalid.
         """
 
     @_abc_1.abstractmethod

@@ -28,6 +28,9 @@ if _version_not_supported:
 class NetworkServiceStub:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def __init__(self, channel):
@@ -76,13 +79,16 @@ class NetworkServiceStub:
 class NetworkServiceServicer:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def CreateVpc(self, request, context):
         """Makes a VPC and returns the cloud's id of it. It may still be Pending: ListVpcs tells its status.
         Two VPCs may have the same name. A call again with the same request_id returns the first answer and makes nothing.
-        Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-        cloud says, such as quota_exceeded.
+        Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+        parameters; what the cloud says, such as quota_exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +106,7 @@ class NetworkServiceServicer:
         """Makes a subnet in a VPC made here and returns the cloud's id of it. Cloud, region and account are the VPC's.
         A call again with the same request_id returns the first answer and makes nothing.
         Errors: vpc_not_found; param_invalid, also for a block outside the VPC's or over a sibling's; quota_exceeded beyond 150
-        subnets in a VPC; conflict for a request_id that was used with other parameters; what the cloud says.
+        subnets in a VPC; request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +124,8 @@ class NetworkServiceServicer:
         """Makes a security group with its rules in a VPC made here and returns the cloud's id of it. If a rule is refused the
         group is removed again. The same rule twice is one rule.
         A call again with the same request_id returns the first answer and makes nothing.
-        Errors: vpc_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the cloud says.
+        Errors: vpc_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other parameters;
+        what the cloud says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,8 +143,8 @@ class NetworkServiceServicer:
         """Makes a VPC, a subnet in it and a security group, all three or nothing, and returns the VPC's id. When a later step
         fails, what was made is removed again; the error says which step failed and what, if anything, could not be removed.
         A call again with the same request_id returns the first answer and makes nothing.
-        Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-        cloud says, such as quota_exceeded.
+        Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+        parameters; what the cloud says, such as quota_exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,6 +199,9 @@ def add_NetworkServiceServicer_to_server(servicer, server):
 class NetworkService:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @staticmethod

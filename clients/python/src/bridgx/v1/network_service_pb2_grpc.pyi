@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class NetworkServiceStub:
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @_typing.overload
@@ -38,8 +41,8 @@ class NetworkServiceStub:
     CreateVpc: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.CreateVpcRequest, _network_service_pb2.CreateVpcResponse]
     """Makes a VPC and returns the cloud's id of it. It may still be Pending: ListVpcs tells its status.
     Two VPCs may have the same name. A call again with the same request_id returns the first answer and makes nothing.
-    Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-    cloud says, such as quota_exceeded.
+    Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+    parameters; what the cloud says, such as quota_exceeded.
     """
     ListVpcs: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.ListVpcsRequest, _network_service_pb2.ListVpcsResponse]
     """Returns the VPCs made here, newest first, with the status that the cloud tells now.
@@ -49,7 +52,7 @@ class NetworkServiceStub:
     """Makes a subnet in a VPC made here and returns the cloud's id of it. Cloud, region and account are the VPC's.
     A call again with the same request_id returns the first answer and makes nothing.
     Errors: vpc_not_found; param_invalid, also for a block outside the VPC's or over a sibling's; quota_exceeded beyond 150
-    subnets in a VPC; conflict for a request_id that was used with other parameters; what the cloud says.
+    subnets in a VPC; request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says.
     """
     ListSubnets: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.ListSubnetsRequest, _network_service_pb2.ListSubnetsResponse]
     """Returns the subnets of a VPC, newest first, with what the cloud tells of them now.
@@ -59,7 +62,8 @@ class NetworkServiceStub:
     """Makes a security group with its rules in a VPC made here and returns the cloud's id of it. If a rule is refused the
     group is removed again. The same rule twice is one rule.
     A call again with the same request_id returns the first answer and makes nothing.
-    Errors: vpc_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the cloud says.
+    Errors: vpc_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other parameters;
+    what the cloud says.
     """
     ListSecurityGroups: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.ListSecurityGroupsRequest, _network_service_pb2.ListSecurityGroupsResponse]
     """Returns the security groups of a VPC, newest first.
@@ -69,22 +73,25 @@ class NetworkServiceStub:
     """Makes a VPC, a subnet in it and a security group, all three or nothing, and returns the VPC's id. When a later step
     fails, what was made is removed again; the error says which step failed and what, if anything, could not be removed.
     A call again with the same request_id returns the first answer and makes nothing.
-    Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-    cloud says, such as quota_exceeded.
+    Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+    parameters; what the cloud says, such as quota_exceeded.
     """
 
 @_typing.type_check_only
 class NetworkServiceAsyncStub(NetworkServiceStub):
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateVpc: _aio.UnaryUnaryMultiCallable[_network_service_pb2.CreateVpcRequest, _network_service_pb2.CreateVpcResponse]  # type: ignore[assignment]
     """Makes a VPC and returns the cloud's id of it. It may still be Pending: ListVpcs tells its status.
     Two VPCs may have the same name. A call again with the same request_id returns the first answer and makes nothing.
-    Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-    cloud says, such as quota_exceeded.
+    Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+    parameters; what the cloud says, such as quota_exceeded.
     """
     ListVpcs: _aio.UnaryUnaryMultiCallable[_network_service_pb2.ListVpcsRequest, _network_service_pb2.ListVpcsResponse]  # type: ignore[assignment]
     """Returns the VPCs made here, newest first, with the status that the cloud tells now.
@@ -94,7 +101,7 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     """Makes a subnet in a VPC made here and returns the cloud's id of it. Cloud, region and account are the VPC's.
     A call again with the same request_id returns the first answer and makes nothing.
     Errors: vpc_not_found; param_invalid, also for a block outside the VPC's or over a sibling's; quota_exceeded beyond 150
-    subnets in a VPC; conflict for a request_id that was used with other parameters; what the cloud says.
+    subnets in a VPC; request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says.
     """
     ListSubnets: _aio.UnaryUnaryMultiCallable[_network_service_pb2.ListSubnetsRequest, _network_service_pb2.ListSubnetsResponse]  # type: ignore[assignment]
     """Returns the subnets of a VPC, newest first, with what the cloud tells of them now.
@@ -104,7 +111,8 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     """Makes a security group with its rules in a VPC made here and returns the cloud's id of it. If a rule is refused the
     group is removed again. The same rule twice is one rule.
     A call again with the same request_id returns the first answer and makes nothing.
-    Errors: vpc_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the cloud says.
+    Errors: vpc_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other parameters;
+    what the cloud says.
     """
     ListSecurityGroups: _aio.UnaryUnaryMultiCallable[_network_service_pb2.ListSecurityGroupsRequest, _network_service_pb2.ListSecurityGroupsResponse]  # type: ignore[assignment]
     """Returns the security groups of a VPC, newest first.
@@ -114,13 +122,16 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     """Makes a VPC, a subnet in it and a security group, all three or nothing, and returns the VPC's id. When a later step
     fails, what was made is removed again; the error says which step failed and what, if anything, could not be removed.
     A call again with the same request_id returns the first answer and makes nothing.
-    Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-    cloud says, such as quota_exceeded.
+    Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+    parameters; what the cloud says, such as quota_exceeded.
     """
 
 class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Makes and lists the networks that clusters stand in. What is made here is made at the cloud before the call
     returns; narrower limits of a cloud are checked before it is called.
+    What was made a moment ago, and the cloud does not know yet, is waited for. Where the caller's deadline (60 seconds over REST)
+    comes first, the answer is cloud_unavailable with a time to wait: nothing is undone, and the call with the same request_id goes
+    on where it was.
     """
 
     @_abc_1.abstractmethod
@@ -131,8 +142,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_network_service_pb2.CreateVpcResponse, _abc.Awaitable[_network_service_pb2.CreateVpcResponse]]:
         """Makes a VPC and returns the cloud's id of it. It may still be Pending: ListVpcs tells its status.
         Two VPCs may have the same name. A call again with the same request_id returns the first answer and makes nothing.
-        Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-        cloud says, such as quota_exceeded.
+        Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+        parameters; what the cloud says, such as quota_exceeded.
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +165,7 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a subnet in a VPC made here and returns the cloud's id of it. Cloud, region and account are the VPC's.
         A call again with the same request_id returns the first answer and makes nothing.
         Errors: vpc_not_found; param_invalid, also for a block outside the VPC's or over a sibling's; quota_exceeded beyond 150
-        subnets in a VPC; conflict for a request_id that was used with other parameters; what the cloud says.
+        subnets in a VPC; request_in_progress; conflict for a request_id that was used with other parameters; what the cloud says.
         """
 
     @_abc_1.abstractmethod
@@ -176,7 +187,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a security group with its rules in a VPC made here and returns the cloud's id of it. If a rule is refused the
         group is removed again. The same rule twice is one rule.
         A call again with the same request_id returns the first answer and makes nothing.
-        Errors: vpc_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the cloud says.
+        Errors: vpc_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other parameters;
+        what the cloud says.
         """
 
     @_abc_1.abstractmethod
@@ -198,8 +210,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a VPC, a subnet in it and a security group, all three or nothing, and returns the VPC's id. When a later step
         fails, what was made is removed again; the error says which step failed and what, if anything, could not be removed.
         A call again with the same request_id returns the first answer and makes nothing.
-        Errors: account_not_found; param_invalid; conflict for a request_id that was used with other parameters; what the
-        cloud says, such as quota_exceeded.
+        Errors: account_not_found; param_invalid; request_in_progress; conflict for a request_id that was used with other
+        parameters; what the cloud says, such as quota_exceeded.
         """
 
 def add_NetworkServiceServicer_to_server(servicer: NetworkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -299,7 +299,7 @@ class PlanExpandRequest(_message.Message):
     def __init__(self, cluster_name: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class PlanExpandResponse(_message.Message):
-    __slots__ = ("feasible", "refusals", "chunks", "placements", "max_machines", "used", "coming", "tasks_before", "seconds")
+    __slots__ = ("feasible", "refusals", "chunks", "placements", "max_machines", "used", "coming", "tasks_before", "seconds", "expected")
     FEASIBLE_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
@@ -309,6 +309,7 @@ class PlanExpandResponse(_message.Message):
     COMING_FIELD_NUMBER: _ClassVar[int]
     TASKS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
     feasible: bool
     refusals: _containers.RepeatedCompositeFieldContainer[PlanRefusal]
     chunks: _containers.RepeatedCompositeFieldContainer[PlannedChunk]
@@ -318,7 +319,8 @@ class PlanExpandResponse(_message.Message):
     coming: int
     tasks_before: int
     seconds: float
-    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., placements: _Optional[_Iterable[_Union[PlannedPlacement, _Mapping]]] = ..., max_machines: _Optional[int] = ..., used: _Optional[int] = ..., coming: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+    expected: int
+    def __init__(self, feasible: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[PlanRefusal, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PlannedChunk, _Mapping]]] = ..., placements: _Optional[_Iterable[_Union[PlannedPlacement, _Mapping]]] = ..., max_machines: _Optional[int] = ..., used: _Optional[int] = ..., coming: _Optional[int] = ..., tasks_before: _Optional[int] = ..., seconds: _Optional[float] = ..., expected: _Optional[int] = ...) -> None: ...
 
 class PlanShrinkRequest(_message.Message):
     __slots__ = ("cluster_name", "ips", "count", "termination_policy", "instance_ids", "release_prepaid")
@@ -389,7 +391,7 @@ class PlannedChunk(_message.Message):
     def __init__(self, index: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class PlannedPlacement(_message.Message):
-    __slots__ = ("placement", "zone_id", "subnet_id", "instance_type", "sold_out_at", "dry_run", "reason", "message", "vendor_code")
+    __slots__ = ("placement", "zone_id", "subnet_id", "instance_type", "sold_out_at", "dry_run", "reason", "message", "vendor_code", "available_ip_address_count", "quota_exceeded_at")
     PLACEMENT_FIELD_NUMBER: _ClassVar[int]
     ZONE_ID_FIELD_NUMBER: _ClassVar[int]
     SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
@@ -399,6 +401,8 @@ class PlannedPlacement(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     VENDOR_CODE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_IP_ADDRESS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_EXCEEDED_AT_FIELD_NUMBER: _ClassVar[int]
     placement: int
     zone_id: str
     subnet_id: str
@@ -408,7 +412,9 @@ class PlannedPlacement(_message.Message):
     reason: str
     message: str
     vendor_code: str
-    def __init__(self, placement: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., sold_out_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., vendor_code: _Optional[str] = ...) -> None: ...
+    available_ip_address_count: int
+    quota_exceeded_at: _timestamp_pb2.Timestamp
+    def __init__(self, placement: _Optional[int] = ..., zone_id: _Optional[str] = ..., subnet_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., sold_out_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., vendor_code: _Optional[str] = ..., available_ip_address_count: _Optional[int] = ..., quota_exceeded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PlannedVictim(_message.Message):
     __slots__ = ("instance_id", "ip_inner", "ip_outer", "zone_id", "create_at", "charge_type", "expire_at")

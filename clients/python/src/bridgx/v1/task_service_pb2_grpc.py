@@ -88,8 +88,8 @@ class TaskServiceServicer:
         later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
         ends PARTIAL_SUCCESS, with the reason of each chunk.
         A call again with the same request_id returns the first task's id and starts nothing.
-        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-        used with other parameters; param_invalid.
+        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+        request_id that was used with other parameters; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,8 +104,8 @@ class TaskServiceServicer:
         in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
         A call again with the same request_id returns the first task's id and deletes nothing more.
         Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
-        one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-        other parameters.
+        one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+        was used with other parameters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,8 @@ class TaskServiceStub:
     later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
     ends PARTIAL_SUCCESS, with the reason of each chunk.
     A call again with the same request_id returns the first task's id and starts nothing.
-    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+    request_id that was used with other parameters; param_invalid.
     """
     ShrinkCluster: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]
     """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
@@ -52,8 +52,8 @@ class TaskServiceStub:
     in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
-    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-    other parameters.
+    one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+    was used with other parameters.
     """
     PlanExpand: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]
     """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
@@ -101,8 +101,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
     ends PARTIAL_SUCCESS, with the reason of each chunk.
     A call again with the same request_id returns the first task's id and starts nothing.
-    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-    used with other parameters; param_invalid.
+    Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+    request_id that was used with other parameters; param_invalid.
     """
     ShrinkCluster: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ShrinkClusterRequest, _task_service_pb2.ShrinkClusterResponse]  # type: ignore[assignment]
     """Deletes machines of the cluster: those of `ips` or `instance_ids`, or `count` that are chosen by the termination policy.
@@ -113,8 +113,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
     A call again with the same request_id returns the first task's id and deletes nothing more.
     Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
-    one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-    other parameters.
+    one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+    was used with other parameters.
     """
     PlanExpand: _aio.UnaryUnaryMultiCallable[_task_service_pb2.PlanExpandRequest, _task_service_pb2.PlanExpandResponse]  # type: ignore[assignment]
     """Says what ExpandCluster would do now, and changes nothing: the chunks and where they would be asked for, what is known to
@@ -165,8 +165,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         later: follow with GetTask or WatchTask. What was started before a failure stays and is counted: the task then
         ends PARTIAL_SUCCESS, with the reason of each chunk.
         A call again with the same request_id returns the first task's id and starts nothing.
-        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; conflict for a request_id that was
-        used with other parameters; param_invalid.
+        Errors: cluster_not_found; quota_exceeded beyond the cluster's max_machines; request_in_progress; conflict for a
+        request_id that was used with other parameters; param_invalid.
         """
 
     @_abc_1.abstractmethod
@@ -183,8 +183,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         in PARTIAL_SUCCESS or FAILED. Machines paid for in advance are chosen last, unless `release_prepaid` gives them up.
         A call again with the same request_id returns the first task's id and deletes nothing more.
         Errors: cluster_not_found; param_invalid, which names an ip or id that is no running machine of the cluster or is a protected
-        one, or a count beyond what may be deleted (nothing is deleted then); conflict for a request_id that was used with
-        other parameters.
+        one, or a count beyond what may be deleted (nothing is deleted then); request_in_progress; conflict for a request_id that
+        was used with other parameters.
         """
 
     @_abc_1.abstractmethod
