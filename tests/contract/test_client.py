@@ -23,6 +23,7 @@ class Backend(pb.ClusterServiceServicer, pb.TaskServiceServicer):
     calls: list[tuple[str, dict[str, str], float | None]] = field(default_factory=list)
     unavailable: int = 0
     rows: int = 0
+    in_progress: int = 0
 
     def _note(self, name: str, context: grpc.ServicerContext) -> None:
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
@@ -42,8 +43,14 @@ class Backend(pb.ClusterServiceServicer, pb.TaskServiceServicer):
 
     def ExpandCluster(self, request: pb.ExpandClusterRequest, context: grpc.ServicerContext) -> Any:
         self._note("ExpandCluster", context)
-        wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=7))
-        context.abort_with_status(failure(code_pb2.RESOURCE_EXHAUSTED, "throttled", "slower", wait))
+        if not request.request_id:
+            wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=7))
+            context.abort_with_status(failure(code_pb2.RESOURCE_EXHAUSTED, "throttled", "slower", wait))
+        if self.in_progress:
+            self.in_progress -= 1
+            wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=10_000_000))
+            context.abort_with_status(failure(code_pb2.ABORTED, "request_in_progress", "at work", wait))
+        return pb.ExpandClusterResponse(task_id="7")
 
     def WatchTask(self, request: pb.WatchTaskRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
         self._note("WatchTask", context)
@@ -98,6 +105,24 @@ def test_changes_are_not_repeated_behind_the_callers_back(backend: Backend, clie
         client.tasks.ExpandCluster(pb.ExpandClusterRequest(cluster_name="web", count=1))
     assert failure_of(caught.value).code is grpc.StatusCode.UNAVAILABLE
     assert len(backend.calls) == 1
+
+
+def test_a_request_that_is_worked_on_elsewhere_is_asked_for_again(backend: Backend, client: Client) -> None:
+    backend.in_progress = 2
+    request = pb.ExpandClusterRequest(cluster_name="web", count=1, request_id="once")
+    assert client.tasks.ExpandCluster(request).task_id == "7"
+    assert len(backend.calls) == 3
+    assert len({metadata["authorization"] for _, metadata, _ in backend.calls}) == 1
+    assert all(seconds is not None and seconds <= 31 for _, _, seconds in backend.calls)
+
+
+def test_it_is_asked_for_again_within_the_deadline_alone(backend: Backend, client: Client) -> None:
+    backend.in_progress = 1000
+    request = pb.ExpandClusterRequest(cluster_name="web", count=1, request_id="once")
+    with pytest.raises(grpc.RpcError) as caught:
+        client.tasks.ExpandCluster(request, timeout=1.5)
+    assert failure_of(caught.value).reason == "request_in_progress"
+    assert len(backend.calls) < 10
 
 
 def test_a_failure_tells_its_reason_and_how_long_to_wait(client: Client) -> None:

@@ -107,7 +107,12 @@ class Attempt:
 
     def made(self, kind: str, thing_id: str) -> None:
         """Keeps what has been made; in the transaction that records the thing itself."""
-        requests.made(self.store, self.lease, Made(kind, thing_id))
+        try:
+            requests.made(self.store, self.lease, Made(kind, thing_id))
+        except LeaseLost:
+            # Nearly always what the other attempt has found, or finds, there. If not, this is all that is known of it.
+            log.warning("made while another took over", kind=kind, id=thing_id, request_id=self.key.request_id)
+            raise
 
     def removed(self, kind: str) -> None:
         """Says that it has been removed again; in the transaction that forgets the thing itself."""
