@@ -33,7 +33,13 @@ ACCEPTED = "accepted"
 REFUSED = "refused"
 UNANSWERED = "unanswered"
 NOT_OFFERED = "not_offered"
-PASSING = (ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.CONFLICT)
+PASSING = (
+    ErrorClass.THROTTLED,
+    ErrorClass.UNAVAILABLE,
+    ErrorClass.TIMEOUT_UNKNOWN,
+    ErrorClass.CONFLICT,
+    ErrorClass.CLOCK_SKEW,
+)
 OUT_OF_STOCK = outcome.REASONS[ErrorClass.OUT_OF_STOCK]
 
 

@@ -9,18 +9,22 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bridgx_server.cloudsim.alibaba import ecs, signature, vpc
+from bridgx_server.cloudsim.alibaba import ecs, signature, sts, vpc
 from bridgx_server.cloudsim.alibaba.errors import Refused, code_of
 from bridgx_server.cloudsim.alibaba.parameters import parameters_of, pattern_of
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
 from bridgx_server.cloudsim.front import Call, Refusal
 
-ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {**ecs.ACTIONS, **vpc.ACTIONS}
+ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
+    **ecs.ACTIONS,
+    **vpc.ACTIONS,
+    **sts.ACTIONS,
+}
 
 
 class Front:
-    """ECS 2014-05-26 and VPC 2016-04-28 on one port."""
+    """ECS 2014-05-26, VPC 2016-04-28 and STS 2015-04-01 on one port."""
 
     provider = "AlibabaCloud"
     prefixes: Mapping[str, Callable[[str], str]] = {

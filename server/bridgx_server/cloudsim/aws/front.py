@@ -1,4 +1,4 @@
-"""EC2's query protocol: a form in, XML out, signature version 4."""
+"""EC2's query protocol, and that of STS: a form in, XML out, signature version 4."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bridgx_server.cloudsim.aws import catalog, machines, networks, signature, wire
+from bridgx_server.cloudsim.aws import catalog, machines, networks, signature, sts, wire
 from bridgx_server.cloudsim.aws.errors import Refused, refused
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
@@ -23,7 +23,7 @@ ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
 
 
 class Front:
-    """EC2 2016-11-15. The region is that of the signature's scope, as the host name says it to the real one."""
+    """EC2 2016-11-15 and STS. The region is that of the signature's scope, as the host name says it to the real one."""
 
     provider = "AWSCloud"
     prefixes: Mapping[str, Callable[[str], str]] = {
@@ -37,12 +37,21 @@ class Front:
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True)) | dict(request.query)
         action = form.get("Action", "")
+        service = signature.service_of(request.headers)
         try:
-            return self._parse(request, body, cloud, form, action)
+            return self._parse(request, body, cloud, form, action, service)
         except Refused as error:
-            raise Refusal(error.response(), action) from None
+            raise Refusal(sts.refusal(error) if service == "sts" else error.response(), action) from None
 
-    def _parse(self, request: web.Request, body: bytes, cloud: SimCloud, form: Mapping[str, str], action: str) -> Call:
+    def _parse(
+        self,
+        request: web.Request,
+        body: bytes,
+        cloud: SimCloud,
+        form: Mapping[str, str],
+        action: str,
+        service: str,
+    ) -> Call:
         if not action:
             raise Refused(400, "MissingAction", "The request is missing an action parameter.")
         try:
@@ -50,11 +59,16 @@ class Front:
         except signature.Unsigned:
             raise Refused(400, "MissingAuthenticationToken", "Request is missing Authentication Token") from None
         account = cloud.accounts.get(scope["key"])
+        if account is None and service == "sts":
+            raise Refused(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
         if account is None:
             raise Refused(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
         if not signature.holds(request.method, request.url, request.headers, body, account.secret):
             message = "The request signature we calculated does not match the signature you provided."
             raise Refused(403, "SignatureDoesNotMatch", message)
+        if service == "sts":
+            sts.check(form)
+            return Call(action, scope["key"], scope["region"], {})
         if form.get("Version") != wire.VERSION:
             raise Refused(400, "InvalidParameterValue", "The Version is not supported.")
         model = wire.operation(action)
@@ -65,6 +79,8 @@ class Front:
         return Call(action, scope["key"], scope["region"], wire.read(model, form))
 
     def perform(self, call: Call, cloud: SimCloud) -> web.Response:
+        if call.action == sts.ACTION:
+            return sts.perform(call)
         model = wire.operation(call.action)
         if model is None:
             raise AssertionError(call.action)
@@ -75,4 +91,4 @@ class Front:
         return web.Response(text=wire.write(model, answer, str(uuid.uuid4())), content_type="text/xml")
 
     def refusal(self, error: SimError, action: str) -> web.Response:
-        return refused(error).response()
+        return sts.refusal(refused(error)) if action == sts.ACTION else refused(error).response()

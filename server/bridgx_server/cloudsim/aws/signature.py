@@ -16,6 +16,9 @@ _HEADER = re.compile(
 )
 
 
+SERVICES = ("ec2", "sts")
+
+
 class Unsigned(Exception):
     """The Authorization header is missing or malformed."""
 
@@ -23,9 +26,17 @@ class Unsigned(Exception):
 def parse(headers: Mapping[str, str]) -> re.Match[str]:
     """The header's parts: key, day, region, service, names, mark. Raises Unsigned."""
     match = _HEADER.match(headers.get("Authorization", ""))
-    if match is None or match["service"] != "ec2":
+    if match is None or match["service"] not in SERVICES:
         raise Unsigned
     return match
+
+
+def service_of(headers: Mapping[str, str]) -> str:
+    """The service that a request is signed for; empty where it is none of those here."""
+    try:
+        return parse(headers)["service"]
+    except Unsigned:
+        return ""
 
 
 def holds(method: str, url: URL, headers: Mapping[str, str], body: bytes, secret: str) -> bool:

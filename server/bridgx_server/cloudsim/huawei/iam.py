@@ -1,4 +1,4 @@
-"""The calls of IAM: regions, and the account's projects, one for each region and named after it."""
+"""The calls of IAM: regions, the account ("domain") and its projects, one for each region and named after it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,24 @@ def list_auth_projects(call: Call, cloud: SimCloud) -> dict[str, Any]:
     return {"projects": _projects(call, cloud), "links": _links("auth/projects")}
 
 
+def list_auth_domains(call: Call, cloud: SimCloud) -> dict[str, Any]:
+    domain = _domain(call)
+    row = {
+        "id": domain,
+        "name": call.account,
+        "enabled": True,
+        "description": "",
+        "links": {"self": f"https://iam.myhuaweicloud.com/v3/domains/{domain}"},
+    }
+    return {"domains": [row], "links": _links("auth/domains")}
+
+
+def _domain(call: Call) -> str:
+    return hashlib.sha256(call.account.encode()).hexdigest()[:32]
+
+
 def _projects(call: Call, cloud: SimCloud) -> list[dict[str, Any]]:
-    domain = hashlib.sha256(call.account.encode()).hexdigest()[:32]
+    domain = _domain(call)
     return [
         {
             "id": project,
