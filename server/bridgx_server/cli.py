@@ -166,13 +166,16 @@ def account_add(
     ambient: bool,
     secret_file: Path | None,
 ) -> None:
-    """Registers an account. The secret is read from a file, or asked for."""
+    """Registers an account. The secret is read from a file, or asked for.
+
+    The cloud is asked first, as by the API: what it does not accept is refused; a cloud that is away is no reason to.
+    """
     from bridgx_server.errors import BridgXError
     from bridgx_server.identities.command import COMMAND_LINE, by_command_line
     from bridgx_server.providers.base import Credentials
-    from bridgx_server.providers.registry import ADAPTERS
-    from bridgx_server.provisioning.accounts import check_ambient
-    from bridgx_server.store import accounts
+    from bridgx_server.providers.errors import ProviderError
+    from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
+    from bridgx_server.provisioning import accounts
     from bridgx_server.store.audit import Resource
 
     if provider not in ADAPTERS:
@@ -181,13 +184,21 @@ def account_add(
     store, keyring = open_store(settings.database_url), _keyring(settings)
     secret = "" if ambient else _secret(secret_file)
     credentials = Credentials(provider, access_key, secret, project_id, ambient)
+    clouds = accounts.AccountClouds(store, keyring, ProviderRegistry(settings.provider_settings()))
     try:
-        check_ambient(credentials)
         with by_command_line("account add", store, Resource("account", access_key)):
-            accounts.register(store, keyring, credentials, name=name, caller=COMMAND_LINE)
+            account = accounts.add(store, keyring, clouds, credentials, name, COMMAND_LINE)
     except BridgXError as error:
         raise click.ClickException(error.message) from None
+    except ProviderError as error:
+        raise click.ClickException(error.told) from None
     click.echo(f"registered {access_key} of {provider}")
+    if account.shared:
+        click.echo(
+            f"warning: another registered account is the same account at {provider}, {account.cloud_account_id}: each sees the"
+            " other's machines at the cloud",
+            err=True,
+        )
 
 
 @account.command("update")

@@ -28,7 +28,7 @@ from bridgx_server.interceptors.stack import Stack
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
-from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
+from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates, learn
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.unfinished import Sweep
@@ -119,7 +119,8 @@ class Parts:
     def housekeeping(self, networks: Networks) -> Periodic:
         """What is done beside the tasks, not started yet.
 
-        Every place is compared, what was cut off is finished, and what is old is forgotten.
+        Every place is compared, what was cut off is finished, what is old is forgotten, and the clouds are asked whose the keys
+        are.
         """
         sweep = Sweep(self.store, MESSAGES, performing(self.store, networks, EVERYTHING), self.settings.unfinished)
 
@@ -128,6 +129,7 @@ class Parts:
             sweep.run()
             requests.forget_old(self.store)
             comparisons.forget_old(self.store)
+            learn(self.store, networks.clouds)
 
         return Periodic("housekeeping", min(self.settings.reconcile, self.settings.unfinished / 3), job)
 

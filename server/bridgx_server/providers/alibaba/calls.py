@@ -64,7 +64,7 @@ class _StsClient(OpenApiClient):  # type: ignore[misc]
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._endpoint = self._endpoint or f"sts.{self._region_id}.aliyuncs.com"
+        self._endpoint = config.endpoint or f"sts.{config.region_id}.aliyuncs.com"
 
     def get_caller_identity_with_options(self, request: OpenApiRequest, runtime: RuntimeOptions) -> _Answer:
         params = Params(

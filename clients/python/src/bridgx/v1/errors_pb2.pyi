@@ -42,6 +42,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_SERVER_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_TOKEN_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_TOKEN_ALREADY_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_CLOCK_SKEW: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_PARAM_INVALID: ErrorReason
 ERROR_REASON_TOKEN_INVALID: ErrorReason
@@ -75,6 +76,7 @@ ERROR_REASON_BODY_TOO_LARGE: ErrorReason
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason
 ERROR_REASON_TOKEN_NOT_FOUND: ErrorReason
 ERROR_REASON_TOKEN_ALREADY_EXISTS: ErrorReason
+ERROR_REASON_CLOCK_SKEW: ErrorReason
 
 class ErrorDetails(_message.Message):
     __slots__ = ("error_info", "bad_request", "retry_info", "request_info")
