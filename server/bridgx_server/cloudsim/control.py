@@ -43,6 +43,7 @@ class Control:
         app.router.add_post("/delays", self._delays)
         app.router.add_post("/quotas", self._quotas)
         app.router.add_post("/rates", self._rates)
+        app.router.add_post("/clock", self._clock)
         app.router.add_get("/accounts", self._list_accounts)
         app.router.add_post("/accounts", self._add_account)
         app.router.add_post("/machines/{machine_id}", self._change_machine)
@@ -165,6 +166,11 @@ class Control:
             _text(body, "cloud", "*"), _text(body, "action", "*"), per_second, _number(body, "burst", 1.0, 1.0, 1e6)
         )
         return web.json_response([vars(limit) for limit in self._simulator.rates.limits])
+
+    async def _clock(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"ahead"})
+        self._simulator.ahead = float(_number(body, "ahead", 0.0, -1e6, 1e6))
+        return web.json_response({"ahead": self._simulator.ahead})
 
     async def _list_accounts(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
     **machines.ACTIONS,
 }
 
+LIFETIME = 900  # seconds that a request's time may be off: RequestExpired of "Error codes for the Amazon EC2 API"
+
 
 class Front:
     """EC2 2016-11-15 and STS. The region is that of the signature's scope, as the host name says it to the real one."""
@@ -33,6 +36,9 @@ class Front:
         "machine": lambda text: f"i-0{text[:16]}",
     }
     keep_deleted = 3600.0
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
 
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True)) | dict(request.query)
@@ -63,6 +69,8 @@ class Front:
             raise Refused(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
         if account is None:
             raise Refused(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
+        if abs(self._clock() - signature.time_of(request.headers)) > LIFETIME:
+            raise Refused(400, "RequestExpired", "Request has expired.")
         if not signature.holds(request.method, request.url, request.headers, body, account.secret):
             message = "The request signature we calculated does not match the signature you provided."
             raise Refused(403, "SignatureDoesNotMatch", message)
