@@ -180,7 +180,7 @@ def account_add(
 
     if provider not in ADAPTERS:
         raise click.ClickException(f"provider: must be one of {', '.join(ADAPTERS)}")
-    settings = settings_of({"database_url": database_url})
+    settings = _logging_settings(database_url)
     store, keyring = open_store(settings.database_url), _keyring(settings)
     secret = "" if ambient else _secret(secret_file)
     credentials = Credentials(provider, access_key, secret, project_id, ambient)
@@ -233,7 +233,7 @@ def account_update(
     from bridgx_server.store.audit import Resource
     from bridgx_server.store.scope import EVERYTHING
 
-    settings = settings_of({"database_url": database_url})
+    settings = _logging_settings(database_url)
     store, keyring = open_store(settings.database_url), _keyring(settings)
     clouds = accounts.AccountClouds(store, keyring, ProviderRegistry(settings.provider_settings()))
     secret = "" if ambient or only_name else _secret(secret_file)
@@ -301,6 +301,15 @@ def _secret(file: Path | None) -> str:
     if not secret:
         raise click.ClickException("the secret is empty")
     return secret
+
+
+def _logging_settings(database_url: str | None) -> Settings:
+    """The settings of a command that asks a cloud: its SDK must not log requests."""
+    from bridgx_server import logs
+
+    settings = settings_of({"database_url": database_url})
+    logs.set_up(settings.log_level, settings.log_format)
+    return settings
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -304,7 +304,9 @@ def test_accounts_of_an_older_version_are_asked_whose_they_are(one_cloud: Shared
 
 def test_an_account_whose_key_may_not_ask_is_told_by_its_machines(one_cloud: Shared) -> None:
     world = one_cloud.world
-    world.control.fault("error", cloud=CLOUD, action="GetCallerIdentity", params={"code": "AccessDenied", "status": 403})
+    world.control.fault(
+        "error", cloud=CLOUD, action="GetCallerIdentity", params={"code": "AccessDenied", "status": 403}
+    )
     answer = at_the_cloud(world, "third-key", "the-secret-of-the-third", owner=world.key)
     assert not answer.cloud_account_shared
     third = Tenant(world, "third-key", one_cloud.token("operator-of-third", "third-key"))

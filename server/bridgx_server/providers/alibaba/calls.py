@@ -59,7 +59,7 @@ class _Answer:
     body: dict[str, Any]
 
 
-class _StsClient(OpenApiClient):  # type: ignore[misc]
+class _StsClient(OpenApiClient):
     """STS 2015-04-01, as far as it is used: the SDK's core, without the package of its own for one call."""
 
     def __init__(self, config: Config) -> None:

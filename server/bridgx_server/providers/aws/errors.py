@@ -53,6 +53,9 @@ CODES: Mapping[str, ErrorClass] = {
     "RequestInTheFuture": ErrorClass.CLOCK_SKEW,
     "RequestTimeTooSkewed": ErrorClass.CLOCK_SKEW,
     "UnauthorizedOperation": ErrorClass.PERMISSION_DENIED,
+    # Of STS: "Common Errors" in its API reference
+    "AccessDenied": ErrorClass.PERMISSION_DENIED,
+    "AccessDeniedException": ErrorClass.PERMISSION_DENIED,
     "OptInRequired": ErrorClass.PERMISSION_DENIED,
     "Blocked": ErrorClass.PERMISSION_DENIED,
     "PendingVerification": ErrorClass.PERMISSION_DENIED,
