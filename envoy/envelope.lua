@@ -162,14 +162,29 @@ local function begins(text, prefix)
   return text ~= nil and text:sub(1, #prefix) == prefix
 end
 
--- The value of a message's only field, as it stands in the JSON; an absent message prints no key at all.
+-- The JSON string that a text begins with. What follows it are fields that callers over gRPC alone see.
+local function first_string(text)
+  local at = 2
+  while true do
+    local stop = text:find('["\\]', at)
+    if stop == nil then
+      return text
+    elseif text:sub(stop, stop) == '"' then
+      return text:sub(1, stop)
+    end
+    at = stop + 2  -- past what is escaped
+  end
+end
+
+-- The value of a message's first field, as it stands in the JSON; an absent message prints no key at all. The only field, or a text.
 local function unwrap(body, key)
   if key == "" then
     return body
   end
   local prefix = '{"' .. key .. '":'
   if begins(body, prefix) then
-    return body:sub(#prefix + 1, -2)
+    local data = body:sub(#prefix + 1, -2)
+    return begins(data, '"') and first_string(data) or data
   end
   return "null"
 end

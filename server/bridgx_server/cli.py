@@ -168,28 +168,39 @@ def account_add(
     ambient: bool,
     secret_file: Path | None,
 ) -> None:
-    """Registers an account. The secret is read from a file, or asked for."""
+    """Registers an account. The secret is read from a file, or asked for.
+
+    The cloud is asked first, as by the API: what it does not accept is refused; a cloud that is away is no reason to.
+    """
     from bridgx_server.errors import BridgXError
     from bridgx_server.identities.command import COMMAND_LINE, by_command_line
     from bridgx_server.providers.base import Credentials
-    from bridgx_server.providers.registry import ADAPTERS
-    from bridgx_server.provisioning.accounts import check_ambient
-    from bridgx_server.store import accounts
+    from bridgx_server.providers.errors import ProviderError
+    from bridgx_server.providers.registry import ADAPTERS, ProviderRegistry
+    from bridgx_server.provisioning import accounts
     from bridgx_server.store.audit import Resource
 
     if provider not in ADAPTERS:
         raise click.ClickException(f"provider: must be one of {', '.join(ADAPTERS)}")
-    settings = settings_of({"database_url": database_url})
+    settings = _logging_settings(database_url)
     store, keyring = open_store(settings.database_url), _keyring(settings)
     secret = "" if ambient else _secret(secret_file)
     credentials = Credentials(provider, access_key, secret, project_id, ambient)
+    clouds = accounts.AccountClouds(store, keyring, ProviderRegistry(settings.provider_settings()))
     try:
-        check_ambient(credentials)
         with by_command_line("account add", store, Resource("account", access_key)):
-            accounts.register(store, keyring, credentials, name=name, caller=COMMAND_LINE)
+            account = accounts.add(store, keyring, clouds, credentials, name, COMMAND_LINE)
     except BridgXError as error:
         raise click.ClickException(error.message) from None
+    except ProviderError as error:
+        raise click.ClickException(error.told) from None
     click.echo(f"registered {access_key} of {provider}")
+    if account.shared:
+        click.echo(
+            f"warning: another registered account is the same account at {provider}, {account.cloud_account_id}: each sees the"
+            " other's machines at the cloud",
+            err=True,
+        )
 
 
 @account.command("update")
@@ -224,7 +235,7 @@ def account_update(
     from bridgx_server.store.audit import Resource
     from bridgx_server.store.scope import EVERYTHING
 
-    settings = settings_of({"database_url": database_url})
+    settings = _logging_settings(database_url)
     store, keyring = open_store(settings.database_url), _keyring(settings)
     clouds = accounts.AccountClouds(store, keyring, ProviderRegistry(settings.provider_settings()))
     secret = "" if ambient or only_name else _secret(secret_file)
@@ -292,6 +303,15 @@ def _secret(file: Path | None) -> str:
     if not secret:
         raise click.ClickException("the secret is empty")
     return secret
+
+
+def _logging_settings(database_url: str | None) -> Settings:
+    """The settings of a command that asks a cloud: its SDK must not log requests."""
+    from bridgx_server import logs
+
+    settings = settings_of({"database_url": database_url})
+    logs.set_up(settings.log_level, settings.log_format)
+    return settings
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -28,7 +28,7 @@ from bridgx_server.interceptors.stack import Stack
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
-from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
+from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates, learn
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.networks import Networks
@@ -130,7 +130,8 @@ class Parts:
     def housekeeping(self, networks: Networks) -> Periodic:
         """What is done beside the tasks, not started yet.
 
-        Every place is compared, what was cut off is finished, and what is old is forgotten.
+        Every place is compared, what was cut off is finished, what is old is forgotten, and the clouds are asked whose the keys
+        are.
         """
         sweep = Sweep(self.claims, MESSAGES, performing(self.store, networks, EVERYTHING), self.settings.unfinished)
 
@@ -139,6 +140,7 @@ class Parts:
             sweep.run()
             requests.forget_old(self.store)
             comparisons.forget_old(self.store)
+            learn(self.store, networks.clouds)
 
         return Periodic("housekeeping", min(self.settings.reconcile, self.settings.unfinished / 3), job)
 

@@ -122,9 +122,13 @@ def test_changes_that_make_no_sense_are_named(keys: Keys) -> None:
     assert fields(keys.refused(new_account_key="b")) >= {"new_account_key"}
     assert fields(keys.refused(ambient=True, account_secret="x" * 20)) == {"ambient"}
     assert fields(keys.refused(account_secret="x" * 257)) == {"account_secret"}
+    assert fields(keys.refused(account_secret="x" * 15)) == {"account_secret"}
     assert fields(keys.refused(account_secret="x" * 20, new_account_key="a b")) == {"new_account_key"}
     create = {"provider": keys.cloud, "account_name": "n", "account_key": "label"}
     assert fields(keys.api.refused("cloud_account/create", create)) == {"account_secret"}
+    short = keys.api.refused("cloud_account/create", {**create, "account_secret": "a"})
+    assert fields(short) == {"account_secret"}
+    assert "at least 16 characters" in short["error"]["message"]
     both = {**create, "account_secret": "x" * 20, "ambient": True}
     assert fields(keys.api.refused("cloud_account/create", both)) == {"account_secret"}
     nobody = {"provider": keys.cloud, "account_key": "nobody", "account_name": "n"}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bridgx.v1 as pb
 import grpc
@@ -16,13 +17,16 @@ import pytest
 from bridgx import Client, failure_of
 from bridgx_server.cloudsim.control_client import ControlClient
 from bridgx_server.cloudsim.server import CloudSim
+from bridgx_server.errors import AlreadyExists
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
-from bridgx_server.store import stockouts
+from bridgx_server.store import accounts, cloud_accounts, stockouts, tokens
 from bridgx_server.store.database import Store
-from bridgx_server.store.migrations import migrate, pending
+from bridgx_server.store.migrations import TABLE, VERSIONS, migrate, pending
+from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
 from bridgx_server.store.secrets import Keyring
 from contract.conftest import until
+from playhouse.migrations import Runner
 
 CLOUD = "AlibabaCloud"
 KEY = f"demo-{CLOUD}"
@@ -208,6 +212,36 @@ def test_migrations_run_side_by_side_and_once(database_url: str) -> None:
         applied = [name for names in pool.map(lambda _: migrate(store), range(4)) for name in names]
     assert applied == sorted(set(applied))
     assert pending(store) == []
+    store.close()
+
+
+def test_an_older_database_keeps_its_tokens_and_their_names(database_url: str) -> None:
+    """Of version 8, in which names were unique among all tenants."""
+    store = Store(database_url)
+    with store.connection():
+        Runner(store.database, str(VERSIONS), table_name=TABLE).up(target="0008_doubts")
+        columns = (
+            "name, held_name, digest, role, all_accounts, created_at, created_by, expires_at, revoked_at, last_used_at"
+        )
+        true, end = "1" if store.dialect == "sqlite" else "TRUE", 10**15
+        for name, held in (("ci", "'ci'"), ("old", "NULL"), ("old", "NULL")):
+            digest = uuid.uuid4().hex
+            values = f"'{name}', {held}, '{digest}', 'viewer', {true}, 1, 'root', {end}, 0, 0"
+            store.database.execute_sql(f"INSERT INTO tokens ({columns}) VALUES ({values})")
+        store.database.execute_sql(
+            "INSERT INTO accounts (provider, name, access_key, secret, project_id, created_at, created_by, cloud_key,"
+            f" ambient, secret_at) VALUES ('AWSCloud', 'n', 'k', 's', '', 1, 'root', '', {true}, 1)"
+        )
+    migrate(store)
+    wanted: dict[str, Any] = {"role": "viewer", "lifetime": 100, "caller": "test"}
+    with pytest.raises(AlreadyExists):
+        tokens.create(store, name="ci", scope=EVERYTHING, **wanted)
+    one = Scope.of([AccountName("AWSCloud", "k")])
+    tokens.create(store, name="ci", scope=one, giver=one, **wanted)
+    tokens.create(store, name="old", scope=EVERYTHING, **wanted)
+    (account,) = accounts.every(store)
+    assert (account.cloud_account_id, account.shared) == ("", False)
+    assert cloud_accounts.to_ask(store) == [account.id]
     store.close()
 
 

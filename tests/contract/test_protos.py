@@ -436,7 +436,7 @@ def _refusals() -> Iterator[tuple[message.Message, list[str]]]:
     yield pb.GetUsageTotalRequest(date="10/11/2021"), ["date"]
     yield (
         pb.CreateAccountRequest(
-            provider="AWSCloud", account_name="a", account_key="k", account_secret="s", project_id="p"
+            provider="AWSCloud", account_name="a", account_key="k", account_secret="s" * 16, project_id="p"
         ),
         ["project_id.provider"],
     )

@@ -102,7 +102,9 @@ def _filters(
 
 def _accounts(two: Two) -> list[Probe]:
     def request(key: str) -> pb.CreateAccountRequest:
-        return pb.CreateAccountRequest(provider=CLOUD, account_name="x", account_key=key, account_secret="a-secret")
+        return pb.CreateAccountRequest(
+            provider=CLOUD, account_name="x", account_key=key, account_secret="a-secret-of-16-chars"
+        )
 
     key = two.owner.account_key
     return [Probe(request(key), request(NOBODY), ((key, NOBODY),))]
@@ -118,7 +120,7 @@ def _deletions(two: Two) -> list[Probe]:
 
 def _account_updates(two: Two) -> list[Probe]:
     def request(key: str) -> pb.UpdateAccountRequest:
-        return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_secret="a-secret")
+        return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_secret="a-secret-of-16-chars")
 
     def renamed(key: str) -> pb.UpdateAccountRequest:
         return pb.UpdateAccountRequest(provider=CLOUD, account_key=key, account_name="mine")

@@ -16,7 +16,7 @@ from bridgx_server.cli import main
 from bridgx_server.demo.ports import free_port
 from bridgx_server.demo.system import Running
 from bridgx_server.edge import EnvoyProcess
-from bridgx_server.errors import TokenInvalid
+from bridgx_server.errors import AlreadyExists, TokenInvalid
 from bridgx_server.identities.directory import REMEMBERED, Directory
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
@@ -103,6 +103,66 @@ def test_a_name_belongs_to_one_living_token(server: World) -> None:
     server.root.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=first.token_id))
     second = server.root.tokens.CreateToken(again)
     assert second.token_id != first.token_id
+
+
+def test_a_name_is_compared_with_those_alone_that_the_caller_sees(store: Store) -> None:
+    """The tokens of another tenant hold no name back, so that a refusal tells nothing of them."""
+    one, two = AccountName(CLOUD, "one"), AccountName(CLOUD, "two")
+
+    def give(giver: Scope, scope: Scope) -> int:
+        return tokens.create(store, name="ci", role="viewer", scope=scope, lifetime=1000, caller="test", giver=giver)[
+            1
+        ].id
+
+    shared = give(EVERYTHING, Scope.of([one, two]))  # which neither of the two sees
+    first = give(Scope.of([one]), Scope.of([one]))
+    give(Scope.of([two]), Scope.of([two]))
+    for giver, scope in (
+        (Scope.of([one]), Scope.of([one])),
+        (Scope.of([one, two]), Scope.of([one, two])),
+        (EVERYTHING, EVERYTHING),
+        (EVERYTHING, Scope.of([two])),
+    ):
+        with pytest.raises(AlreadyExists):
+            give(giver, scope)
+    for token_id in (first, shared):
+        tokens.revoke(store, EVERYTHING, token_id)
+    with pytest.raises(AlreadyExists):
+        give(EVERYTHING, EVERYTHING)
+    assert give(Scope.of([one]), Scope.of([one])) != first
+
+
+def test_of_callers_with_the_same_accounts_one_gets_a_name(store: Store) -> None:
+    one = Scope.of([AccountName(CLOUD, "one")])
+
+    def give(number: int) -> bool:
+        try:
+            tokens.create(store, name="ci", role="viewer", scope=one, lifetime=1000, caller=f"{number}", giver=one)
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(give, range(6))) == [False] * 5 + [True]
+
+
+def test_token_names_of_two_tenants(server: World) -> None:
+    tenants = []
+    for key in ("left", "right"):
+        body = {"cloud": CLOUD, "access_key": key, "secret": f"the-secret-of-{key}"}
+        server.control.call("POST", "/accounts", body)
+        tenants.append(server.tenant(key, f"the-secret-of-{key}"))
+    wanted = [
+        pb.CreateTokenRequest(
+            name="deploy", role="viewer", accounts=[pb.TokenAccount(provider=CLOUD, account_key=tenant.account_key)]
+        )
+        for tenant in tenants
+    ]
+    for tenant, request in zip(tenants, wanted, strict=True):
+        assert tenant.admin.tokens.CreateToken(request).token_id
+        assert refused(tenant.admin.tokens.CreateToken, request) == "token_already_exists"
+    assert refused(server.root.tokens.CreateToken, wanted[0]) == "token_already_exists"
+    assert [row.name for row in server.root.list_tokens()].count("deploy") == 2
 
 
 def test_revoking_is_for_ever_and_may_be_repeated(server: World) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +109,11 @@ def until_running(peer: Peer, ids: tuple[str, ...]) -> None:
         time.sleep(0.05)
 
 
+def test_whose_the_key_is(peer: Peer) -> None:
+    account = peer.provider.cloud_account_id()
+    assert (len(account), account.isdigit()) == (12, True)
+
+
 def test_the_catalog(peer: Peer) -> None:
     assert REGION in {region.region_id for region in peer.provider.list_regions()}
     assert ZONE in {zone.zone_id for zone in peer.provider.list_zones(REGION)}
@@ -117,6 +123,43 @@ def test_the_catalog(peer: Peer) -> None:
     assert image is not None
     assert image.os_type in ("linux", "windows")
     assert peer.provider.find_image(REGION, "ami-00000000000000bad") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead", "kind"),
+    [
+        ("AuthFailure", 3600.0, ErrorClass.CLOCK_SKEW),
+        ("SignatureDoesNotMatch", -3600.0, ErrorClass.CLOCK_SKEW),
+        ("AuthFailure", 60.0, ErrorClass.BAD_CREDENTIALS),
+        ("RequestTimeTooSkewed", 0.0, ErrorClass.CLOCK_SKEW),
+        ("ExpiredToken", 3600.0, ErrorClass.BAD_CREDENTIALS),
+        ("UnauthorizedOperation", 3600.0, ErrorClass.PERMISSION_DENIED),
+    ],
+)
+def test_a_refusal_of_credentials_whose_time_is_far_from_ours_is_the_clocks(
+    simulator: CloudSim, monkeypatch: pytest.MonkeyPatch, code: str, ahead: float, kind: ErrorClass
+) -> None:
+    control = ControlClient(simulator.control_url)
+    adapter = connect(ACCOUNT, ProviderSettings(endpoint=simulator.endpoints["AWSCloud"]))
+    now = time.time()
+    monkeypatch.setattr("bridgx_server.providers.aws.calls.time", SimpleNamespace(time=lambda: now + ahead))
+    control.fault("error", "AWSCloud", "DescribeRegions", params={"code": code, "status": 401})
+    try:
+        with pytest.raises(ProviderError) as caught:
+            adapter.list_regions()
+    finally:
+        control.clear_faults()
+    assert (caught.value.kind, caught.value.vendor_code) == (kind, code)
+
+
+def test_a_name_that_is_wanted_is_the_machines(peer: Peer) -> None:
+    order = an_order(peer)
+    named = replace(order, token=str(uuid.uuid4()), tags={**order.tags, "Name": "web of team a"})
+    for request, name in ((order, order.name), (named, "web of team a")):
+        created = peer.provider.create_machines(request)
+        until_running(peer, created.instance_ids)
+        tags = peer.provider.describe_machines(REGION, created.instance_ids)[0].tags
+        assert tags == {**request.tags, "Name": name}
 
 
 def test_the_life_of_machines(peer: Peer) -> None:

@@ -137,7 +137,7 @@ def test_every_code_of_the_table_has_its_class_and_a_source(
         ("LimitExceeded.InstanceQuota", ErrorClass.QUOTA_EXCEEDED),
         ("LimitExceeded.Anything", ErrorClass.QUOTA_EXCEEDED),
         ("InvalidAccount.InsufficientBalance", ErrorClass.INSUFFICIENT_BALANCE),
-        ("AuthFailure.SignatureExpire", ErrorClass.BAD_CREDENTIALS),
+        ("AuthFailure.SignatureExpire", ErrorClass.CLOCK_SKEW),
         ("AuthFailure.Anything", ErrorClass.BAD_CREDENTIALS),
         ("AuthFailure.UnauthorizedOperation", ErrorClass.PERMISSION_DENIED),
         ("UnauthorizedOperation.Anything", ErrorClass.PERMISSION_DENIED),

@@ -45,6 +45,7 @@ class Control:
         app.router.add_post("/quotas", self._quotas)
         app.router.add_post("/rates", self._rates)
         app.router.add_post("/refunds", self._refunds)
+        app.router.add_post("/clock", self._clock)
         app.router.add_get("/accounts", self._list_accounts)
         app.router.add_post("/accounts", self._add_account)
         app.router.add_post("/machines/{machine_id}", self._change_machine)
@@ -178,6 +179,11 @@ class Control:
             raise BadInput("count: must be a whole number from 0, or null for without end")
         cloud.refunds = count
         return web.json_response({"count": count})
+
+    async def _clock(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"ahead"})
+        self._simulator.ahead = float(_number(body, "ahead", 0.0, -1e6, 1e6))
+        return web.json_response({"ahead": self._simulator.ahead})
 
     async def _list_accounts(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -129,6 +130,12 @@ class Machine:
     def unexpired(self, now: float) -> bool:
         """Whether it is paid for in advance until later than ``now``."""
         return self.prepaid(now) and not (self.expires_at and now >= self.expires_at)
+
+
+def number_of(account: str, digits: int) -> str:
+    """The vendor's number of an account: the same for all of its access keys, and always the same."""
+    number = int.from_bytes(hashlib.sha256(account.encode()).digest()[:8])
+    return str(10 ** (digits - 1) + number % (9 * 10 ** (digits - 1)))
 
 
 def to_json(entity: Any) -> dict[str, Any]:

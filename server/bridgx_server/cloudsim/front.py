@@ -79,6 +79,6 @@ FRONTS: Mapping[str, str] = {
 }
 
 
-def front_of(provider: str) -> Front:
-    """The front of a cloud."""
-    return cast(Front, importlib.import_module(FRONTS[provider]).Front())
+def front_of(provider: str, clock: Callable[[], float]) -> Front:
+    """The front of a cloud, whose time is ``clock``'s, in seconds since the epoch: signatures hold for a while."""
+    return cast(Front, importlib.import_module(FRONTS[provider]).Front(clock))

@@ -56,7 +56,10 @@ class CloudSim:
         self.rates = Rates(clock)
         self.calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
         self.calls_made = 0
-        self.fronts: dict[str, Front] = {provider: front_of(provider) for provider in FRONTS if provider in clouds}
+        self.ahead = 0.0  # seconds; by how much the clouds' clocks differ from that of whoever calls
+        self.fronts: dict[str, Front] = {
+            provider: front_of(provider, self._signing_time) for provider in FRONTS if provider in clouds
+        }
         self.clouds: dict[str, SimCloud] = {}
         self.endpoints: dict[str, str] = {}
         self.control_url = ""
@@ -121,6 +124,7 @@ class CloudSim:
             self.faults = Faults(self._seed)
             self.rates = Rates(self.clock)
             self.calls.clear()
+            self.ahead = 0.0
         for provider, front in self.fronts.items():
             cloud = SimCloud(
                 provider,
@@ -136,6 +140,10 @@ class CloudSim:
             if demo_account(provider).access_key not in cloud.accounts:
                 cloud.add_account(demo_account(provider))
         self._journal.commit()
+
+    def _signing_time(self) -> float:
+        """What the clouds compare the times of signatures with; machines live by the clock that was given."""
+        return time.time() + self.ahead
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -42,6 +42,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "insufficient_balance": grpc.StatusCode.FAILED_PRECONDITION,
     "not_releasable": grpc.StatusCode.FAILED_PRECONDITION,
     "bad_credentials": grpc.StatusCode.FAILED_PRECONDITION,
+    "clock_skew": grpc.StatusCode.FAILED_PRECONDITION,
     "cloud_unavailable": grpc.StatusCode.UNAVAILABLE,
     "cloud_timeout": grpc.StatusCode.DEADLINE_EXCEEDED,
     "store_unavailable": grpc.StatusCode.UNAVAILABLE,

@@ -338,6 +338,13 @@ class Provider(Protocol):
     name: str
     limits: Limits
 
+    def cloud_account_id(self) -> str:
+        """The cloud's own id of the account that the access key belongs to: the same for all keys of one account.
+
+        Empty where the cloud has no call that tells it for certain.
+        """
+        ...
+
     # Catalog. Everything the account may use, all pages.
 
     def list_regions(self) -> list[Region]: ...

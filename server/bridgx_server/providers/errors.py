@@ -19,6 +19,7 @@ class ErrorClass(StrEnum):
     QUOTA_EXCEEDED = "quota_exceeded"
     INSUFFICIENT_BALANCE = "insufficient_balance"
     BAD_CREDENTIALS = "bad_credentials"
+    CLOCK_SKEW = "clock_skew"
     PERMISSION_DENIED = "permission_denied"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
@@ -66,6 +67,12 @@ TRAITS: dict[ErrorClass, ClassTraits] = {
     ErrorClass.BAD_CREDENTIALS: ClassTraits(
         Retry.NEVER,
         "Give the account a valid access key and secret, with cloud_account/update or `bridgx account update`.",
+    ),
+    # Refused before anything was done; it works again as soon as the clock is right.
+    ErrorClass.CLOCK_SKEW: ClassTraits(
+        Retry.BACKOFF,
+        "Set the clock of the machine that BridgX runs on (NTP): the cloud refuses requests whose time is minutes off. The"
+        " access key is not at fault.",
     ),
     ErrorClass.PERMISSION_DENIED: ClassTraits(
         Retry.NEVER,

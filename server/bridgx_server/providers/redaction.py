@@ -1,10 +1,14 @@
-"""Keeps secrets out of what a cloud said: vendors quote requests in their messages, and those hold passwords."""
+"""Keeps secrets out of what a cloud said: vendors quote requests in their messages, and those hold passwords.
+
+And keeps all else in: a text that holds a secret by chance, as a part of some longer word, stays as it is.
+"""
 
 from __future__ import annotations
 
 import base64
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, cast
@@ -20,13 +24,25 @@ from bridgx_server.providers.base import (
 )
 
 MASK = "***"
+SHORTEST = 8  # characters: what is shorter is no secret of any cloud, and stands in many a text by chance
+UNMISTAKABLE = 16  # characters: as long as this, no text holds it by chance
+
+# What may stand before a secret although it ends in a letter or digit: an escape of a URL, once or twice, or of JSON.
+_ESCAPES = (r"%[0-9A-Fa-f]{2}", r"%25[0-9A-Fa-f]{2}", r"\\[bfnrt]", r"\\u[0-9A-Fa-f]{4}")
+_BEFORE = "(?:" + "|".join((r"(?<![A-Za-z0-9])", *(f"(?<={escape})" for escape in _ESCAPES))) + ")"
+_AFTER = r"(?![A-Za-z0-9])"
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """The text with every form of the secrets masked: as they are, and as URLs, JSON, hexadecimal or base64 have them."""
+    """The text with every form of the secrets masked: as they are, and as URLs, JSON, hexadecimal or base64 have them.
+
+    One of fewer than 16 characters is masked where it stands by itself, one of fewer than 8 nowhere.
+    """
     for secret in secrets:
-        for form in _forms(secret) if secret else ():
-            text = text.replace(form, MASK)
+        if len(secret) < SHORTEST:
+            continue
+        for form in _forms(secret):
+            text = re.sub(form, MASK, text)
     return text
 
 
@@ -67,12 +83,20 @@ def _clean(error: ProviderError, secrets: Iterable[str]) -> ProviderError:
 
 
 def _forms(secret: str) -> list[str]:
+    """Patterns of the secret's forms, the longest first: a shorter one may be part of it."""
     data = secret.encode()
     once = quote(secret, safe="")
-    forms = {secret, once, quote_plus(secret), quote(once, safe=""), json.dumps(secret)[1:-1], data.hex()}
-    forms |= {data.hex().upper(), *_base64_forms(data)}
-    # The longest first: a shorter one may be part of it.
-    return sorted(forms, key=len, reverse=True)
+    words = {secret, once, quote_plus(secret), quote(once, safe=""), json.dumps(secret)[1:-1]}
+    # What a secret looks like in these no text holds by chance, and they begin and end anywhere in a longer one.
+    encoded = {data.hex(), data.hex().upper(), *_base64_forms(data)}
+    patterns = [(form, re.escape(form)) for form in encoded]
+    patterns += [(form, _standing_alone(form)) for form in words - encoded]
+    return [pattern for _, pattern in sorted(patterns, key=lambda pair: len(pair[0]), reverse=True)]
+
+
+def _standing_alone(form: str) -> str:
+    pattern = re.escape(form)
+    return pattern if len(form) >= UNMISTAKABLE else f"{_BEFORE}{pattern}{_AFTER}"
 
 
 def _base64_forms(data: bytes) -> Iterable[str]:

@@ -7,17 +7,23 @@ import threading
 from dataclasses import replace
 from typing import Any, cast
 
+import structlog
+
 from bridgx_server.errors import Conflict, InvalidField, NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ErrorClass, ProviderError, Retry
 from bridgx_server.providers.registry import AMBIENT, ProviderRegistry
 from bridgx_server.provisioning.once import Attempt
-from bridgx_server.scaling.engine import Template
-from bridgx_server.store import accounts, clusters, instances, networks
+from bridgx_server.scaling.engine import Clouds, Template
+from bridgx_server.store import accounts, cloud_accounts, clusters, instances, networks
 from bridgx_server.store.accounts import Account, AccountChange
 from bridgx_server.store.database import Store
-from bridgx_server.store.scope import AccountName, Scope
+from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
+
+SHORTEST_SECRET = 16  # characters, as account_service.proto has it: AWS's have 40, Baidu's 32, and its SDK needs 16
+
+log = structlog.get_logger("bridgx.accounts")
 
 
 class AccountClouds:
@@ -150,23 +156,72 @@ def register(
             the identity of the server's machine.
         AlreadyExists: the access key is registered.
         InvalidField: there is no ambient identity at this cloud, or none on this machine.
-        ProviderError: BAD_CREDENTIALS, when the cloud says so.
+        ProviderError: BAD_CREDENTIALS, when the cloud says so; CLOCK_SKEW, when it cannot say so.
     """
     if not scope.covers(AccountName(credentials.provider, credentials.access_key)):
         raise PermissionDenied(f"account {credentials.access_key} of {credentials.provider} is none of the caller's")
+    check_secret(credentials)
     check_ambient(credentials)
     _check_may_be_ambient(scope, credentials)
-    try:
-        clouds.verified(credentials)
-    except ProviderError as error:
-        # A cloud that is away, or an account that may not list regions, is no reason to refuse.
-        if error.kind is ErrorClass.BAD_CREDENTIALS:
-            raise
+    cloud_account_id = _verified(clouds, credentials)
     with store.transaction():
         attempt.hold()
-        account = accounts.register(store, keyring, credentials, name=name, caller=attempt.caller)
+        account = accounts.register(
+            store, keyring, credentials, name=name, caller=attempt.caller, cloud_account_id=cloud_account_id
+        )
         attempt.answered(account.access_key)
+    cloud_accounts.warn_if_shared(store, account.id)
     return account.access_key
+
+
+def add(
+    store: Store, keyring: Keyring, clouds: AccountClouds, credentials: Credentials, name: str, caller: str
+) -> Account:
+    """The same for the command line, whose caller may do everything; raises the same."""
+    check_secret(credentials)
+    check_ambient(credentials)
+    cloud_account_id = _verified(clouds, credentials)
+    account = accounts.register(
+        store, keyring, credentials, name=name, caller=caller, cloud_account_id=cloud_account_id
+    )
+    cloud_accounts.warn_if_shared(store, account.id)
+    return accounts.by_key(store, EVERYTHING, account.provider, account.access_key)
+
+
+def _verified(clouds: AccountClouds, credentials: Credentials) -> str:
+    """Whose credentials these are, as far as the cloud tells; raises what it refuses them with."""
+    try:
+        provider = clouds.verified(credentials)
+    except ProviderError as error:
+        # A cloud that is away, or an account that may not list regions, is no reason to refuse.
+        if error.kind in (ErrorClass.BAD_CREDENTIALS, ErrorClass.CLOCK_SKEW):
+            raise
+        if error.kind is not ErrorClass.PERMISSION_DENIED:
+            return ""
+        provider = clouds.connected(credentials)
+    return cloud_account_of(provider)
+
+
+def cloud_account_of(provider: Provider) -> str:
+    """The cloud's own id of the account of credentials; empty where it does not tell, now or ever."""
+    try:
+        return provider.cloud_account_id()
+    except ProviderError as error:
+        log.warning("the cloud does not tell whose a key is", cloud=provider.name, error_class=error.kind.value)
+        return ""
+
+
+def learn(store: Store, clouds: Clouds) -> None:
+    """Asks the clouds whose the accounts are of which it is not known, each of them once a day."""
+    for account_id in cloud_accounts.to_ask(store):
+        try:
+            told = clouds.provider(account_id).cloud_account_id()
+        except ProviderError as error:
+            log.info("the cloud does not tell whose a key is", account_id=account_id, error_class=error.kind.value)
+            if error.traits.retry is not Retry.NEVER:
+                continue  # it may tell next time
+            told = ""
+        cloud_accounts.learnt(store, account_id, told)
 
 
 def update(
@@ -200,11 +255,26 @@ def update(
     if secret or ambient:
         key = access_key if ambient else new_key or account.cloud_key or access_key
         credentials = Credentials(provider, key, secret, account.project_id, ambient)
+        check_secret(credentials)
         check_ambient(credentials)
         _check_may_be_ambient(scope, credentials)
-        _check_same_owner(store, account, _accepted(clouds, credentials))
-        wanted = replace(wanted, credentials=credentials)
-    return accounts.change(store, scope, keyring, provider, access_key, wanted)
+        new = _accepted(clouds, credentials)
+        told = cloud_account_of(new)
+        _check_same_owner(store, account, new, told)
+        wanted = replace(wanted, credentials=credentials, cloud_account_id=told)
+    changed = accounts.change(store, scope, keyring, provider, access_key, wanted)
+    if wanted.cloud_account_id and wanted.cloud_account_id != account.cloud_account_id:
+        cloud_accounts.warn_if_shared(store, changed.id)
+    return changed
+
+
+def check_secret(credentials: Credentials) -> None:
+    """Refuses a secret that is none of any cloud's, as the API does; raises InvalidField."""
+    if not credentials.ambient and len(credentials.secret) < SHORTEST_SECRET:
+        raise InvalidField(
+            "account_secret",
+            f"must have at least {SHORTEST_SECRET} characters: every cloud's secrets are longer; was it cut off?",
+        )
 
 
 def check_ambient(credentials: Credentials) -> None:
@@ -230,17 +300,30 @@ def _accepted(clouds: AccountClouds, credentials: Credentials) -> Provider:
     return clouds.connected(credentials)  # they are known there, though they may not list regions
 
 
-def _check_same_owner(store: Store, account: Account, provider: Provider) -> None:
-    """Refuses credentials that see nothing of what the account has: its machines would all seem to be gone."""
+def _check_same_owner(store: Store, account: Account, provider: Provider, told: str) -> None:
+    """Refuses credentials of another account at the cloud: the account's machines would all seem to be gone.
+
+    ``told`` is whose the cloud says that they are. Where it is not known of either, credentials that see nothing of what the
+    account has are refused.
+    """
+    known = bool(told) and cloud_accounts.is_told(account.cloud_account_id)
+    if known and told == account.cloud_account_id:
+        return
     kept = instances.some_running(store, account.id)
-    if kept:
+    if known:
+        kept, seen = kept or networks.some_vpcs(store, account.id), False
+    elif kept:
         batch = provider.limits.describe_batch
         seen = any(provider.describe_machines(region, ids[:batch]) for region, ids in kept.items())
     else:
         kept = networks.some_vpcs(store, account.id)
         seen = any(provider.describe_vpcs(region, ids) for region, ids in kept.items())
     if kept and not seen:
-        raise Conflict(
-            f"the cloud accepts these credentials, but they see nothing of what account {account.access_key} has there: "
-            "they belong to another account. Register that one beside it"
-        )
+        raise _another_account(account)
+
+
+def _another_account(account: Account) -> Conflict:
+    return Conflict(
+        f"the cloud accepts these credentials, but they belong to another account there than {account.access_key}, and see"
+        " nothing of what it has. Register that one beside it"
+    )

@@ -19,7 +19,7 @@ def create(
     Raises:
         PermissionDenied: a token for all accounts, from a caller that has not all.
         InvalidFields: an account is not registered, or is none of the caller's, which is the same.
-        AlreadyExists: another token that may be used has that name.
+        AlreadyExists: another token that may be used has that name, and the caller sees it.
     """
     if wanted.accounts is None and not scope.contains(wanted):
         raise PermissionDenied("a token for all accounts can be given by those alone who have all")
@@ -32,7 +32,7 @@ def create(
     if unknown:
         raise InvalidFields(unknown)
     return tokens.create(
-        store, name=name, role=role, scope=wanted, lifetime=lifetime or DEFAULT_LIFETIME, caller=caller
+        store, name=name, role=role, scope=wanted, lifetime=lifetime or DEFAULT_LIFETIME, caller=caller, giver=scope
     )
 
 

@@ -271,7 +271,7 @@ def _comparison_line(row: Comparison) -> list[str]:
 def _comparison_json(row: Comparison) -> dict[str, Any]:
     values = _timed(row, "due_at", "started_at", "finished_at", "succeeded_at")
     counts = values.pop("counts")
-    return {**values, **counts, "status": row.status}
+    return {**values, **{name: counts[name] for name in COUNTS}, "status": row.status}
 
 
 def _finding_line(row: Finding) -> list[str]:

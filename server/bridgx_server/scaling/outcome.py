@@ -29,6 +29,7 @@ REASONS: dict[ErrorClass, str] = {
     ErrorClass.QUOTA_EXCEEDED: "quota_exceeded",
     ErrorClass.INSUFFICIENT_BALANCE: "insufficient_balance",
     ErrorClass.BAD_CREDENTIALS: "bad_credentials",
+    ErrorClass.CLOCK_SKEW: "clock_skew",
     ErrorClass.PERMISSION_DENIED: "permission_denied",
     ErrorClass.NOT_FOUND: "param_invalid",
     ErrorClass.CONFLICT: "conflict",

@@ -31,7 +31,13 @@ from bridgx_server.store.models import ClusterRow
 from bridgx_server.store.scope import Scope
 
 DRY_RUNS = 16  # placements that the cloud is asked about for one plan
-PASSING = (ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.CONFLICT)
+PASSING = (
+    ErrorClass.THROTTLED,
+    ErrorClass.UNAVAILABLE,
+    ErrorClass.TIMEOUT_UNKNOWN,
+    ErrorClass.CONFLICT,
+    ErrorClass.CLOCK_SKEW,
+)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ asked to delete anything here: a machine that is missing is asked about again by
 that no row knows is adopted when its chunk is known and lacks it, and its cluster has not been deleted; otherwise it is
 reported as an orphan, as is one that was lost when its cluster was deleted, and is there again. A list that cannot be had
 in full concludes nothing.
+
+An access key sees all machines of its account at the cloud, and so does every other key of that account. What another
+registered account has, or its tasks have made, is left to that account's own comparison, and is no part of this one: see
+:mod:`bridgx_server.scaling.kin`.
 """
 
 from __future__ import annotations
@@ -19,14 +23,27 @@ import structlog
 from bridgx_server.errors import NotFound
 from bridgx_server.providers.base import Machine, MachineState
 from bridgx_server.providers.errors import ProviderError
-from bridgx_server.scaling import faultpoints, outcome, tags
+from bridgx_server.scaling import faultpoints, kin, outcome, tags
 from bridgx_server.scaling.engine import Engine
+from bridgx_server.scaling.kin import Kin
 from bridgx_server.scaling.moments import milliseconds
-from bridgx_server.store import audit, chunks, clusters, comparisons, instances, leases, orphans, tasks, watches
+from bridgx_server.store import (
+    audit,
+    chunks,
+    cloud_accounts,
+    clusters,
+    comparisons,
+    instances,
+    leases,
+    orphans,
+    tasks,
+    watches,
+)
 from bridgx_server.store.comparisons import Counts, Found
 from bridgx_server.store.instances import Origin, Tended
 from bridgx_server.store.leases import Lease
 from bridgx_server.store.orphans import Sighting
+from bridgx_server.store.tasks import Task
 from bridgx_server.store.watches import Watch
 
 ALIVE = (MachineState.PENDING, MachineState.RUNNING, MachineState.STOPPED, MachineState.FAILED)
@@ -41,13 +58,26 @@ class Stranger:
     """A machine that carries our tag and that no row knows, or only one of a cluster that has been deleted.
 
     ``origin`` is what it is adopted as; None where nothing here says why it exists, and ``reason`` says what is missing.
-    ``unwanted`` says why it is not to run.
+    ``made_by`` is the access key of the account whose task made it; empty where nobody knows. ``unwanted`` says why it is
+    not to run.
     """
 
     machine: Machine
     origin: Origin | None
     reason: str = ""
+    made_by: str = ""
     unwanted: str = ""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A machine that another registered account has, made or tells of: nothing of it is recorded or shown here.
+
+    ``owner`` is that account's number.
+    """
+
+    machine: Machine
+    owner: int
 
 
 @dataclass(frozen=True)
@@ -55,15 +85,18 @@ class Difference:
     """What a comparison found.
 
     ``missing`` are running here and not shown there; ``revived`` were counted as gone and live; ``expected`` belong to
-    calls whose outcome their task is about to find out, and are no difference.
+    calls whose outcome their task is about to find out, and are no difference. ``foreign`` are another account's. All but
+    these are ``listed``.
     """
 
     started_at: int
+    kin: Kin | None = None
     listed: tuple[str, ...] = ()
     missing: tuple[Tended, ...] = ()
     revived: tuple[Tended, ...] = ()
     strangers: tuple[Stranger, ...] = ()
     expected: tuple[str, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
 
     @property
     def adoptable(self) -> list[Stranger]:
@@ -84,6 +117,7 @@ class Difference:
             adopted=len(self.adoptable),
             revived=len(self.revived),
             orphans=len(self.orphans),
+            unowned=sum(self.kin is not None and row.made_by != self.kin.own.access_key for row in self.orphans),
         )
 
 
@@ -106,24 +140,31 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
     settled_before = started - int(engine.settings.visibility * 1000)
     running = instances.settled_running(engine.store, account_id, region_id, settled_before)
     unknown = [machine for key, machine in there.items() if key not in known and machine.state in ALIVE]
+    relations = kin.look(engine, account_id, region_id, [machine.instance_id for machine in unknown])
     strangers: list[Stranger] = []
+    foreign: list[Foreign] = []
     expected: list[str] = []
     taken: Counter[int] = Counter()
     for machine in unknown:
-        stranger = explain(engine, account_id, region_id, machine, taken)
+        stranger = explain(engine, relations, region_id, machine, taken)
         if stranger is None:
             expected.append(machine.instance_id)
-            continue
-        strangers.append(stranger)
-        if stranger.origin is not None:
-            taken[stranger.origin.chunk_id] += 1
+        elif isinstance(stranger, Foreign):
+            foreign.append(stranger)
+        else:
+            strangers.append(stranger)
+            if stranger.origin is not None:
+                taken[stranger.origin.chunk_id] += 1
+    told = "its cluster {} has been deleted"
     strangers += [
-        Stranger(there[row.instance_id], None, f"its cluster {row.cluster_name} has been deleted")
+        Stranger(there[row.instance_id], None, told.format(row.cluster_name), relations.own.access_key)
         for row in leftover(engine, [row for row in known.values() if there[row.instance_id].state in ALIVE])
     ]
+    others = {stranger.machine.instance_id for stranger in foreign}
     return Difference(
         started_at=started,
-        listed=tuple(key for key, machine in there.items() if not _is_gone(machine)),
+        kin=relations,
+        listed=tuple(key for key, machine in there.items() if not _is_gone(machine) and key not in others),
         missing=tuple(machine for machine in running if _is_gone(there.get(machine.instance_id))),
         revived=tuple(
             row
@@ -132,6 +173,7 @@ def compare(engine: Engine, account_id: int, region_id: str, lease: Lease | None
         ),
         strangers=tuple(strangers),
         expected=tuple(expected),
+        foreign=tuple(foreign),
     )
 
 
@@ -147,34 +189,39 @@ def leftover(engine: Engine, rows: Sequence[Tended]) -> list[Tended]:
 
 
 def explain(
-    engine: Engine, account_id: int, region_id: str, machine: Machine, taken: Mapping[int, int] = NONE_TAKEN
-) -> Stranger | None:
-    """Why a machine that no row knows exists; None while its task is about to find that out itself.
+    engine: Engine, relations: Kin, region_id: str, machine: Machine, taken: Mapping[int, int] = NONE_TAKEN
+) -> Stranger | Foreign | None:
+    """Why a machine that no row of the account knows exists; None while its task is about to find that out itself.
 
     ``taken`` is how many others of each chunk, by its id, are about to be adopted.
     """
+    if machine.instance_id in relations.elsewhere:
+        return Foreign(machine, relations.elsewhere[machine.instance_id])
     token = machine.tags.get(tags.CHUNK, "")
     chunk = chunks.by_token(engine.store, token) if token else None
     if chunk is None:
         told = f"its chunk {token} is not in this store" if token else f"it carries no tag {tags.CHUNK}"
-        return Stranger(machine, None, f"{told}: the store is older than the machine, or the tags were copied")
+        told = f"{told}: the store is older than the machine, or the tags were copied"
+        return _unexplained(relations, relations.reporter, machine, told)
     task = tasks.get(engine.store, chunk.task_id)
     if task is None:
-        return Stranger(machine, None, f"its task {chunk.task_id} is not in this store")
-    if task.account_id != account_id:
-        return Stranger(machine, None, f"its task {task.id} worked on another account, {task.account_key}")
+        told = f"its task {chunk.task_id} is not in this store"
+        return _unexplained(relations, relations.reporter, machine, told)
+    if task.account_id != relations.own.id:
+        return _of_another(relations, machine, task)
+    own = relations.own.access_key
     try:
         template = engine.templates.template(task.cluster_id)
     except NotFound:
-        return Stranger(machine, None, f"its cluster {task.cluster_name} has been deleted")
+        return Stranger(machine, None, f"its cluster {task.cluster_name} has been deleted", own)
     if chunk.status == chunks.SENT:
         return None
     if chunk.asked - chunk.moved <= len(instances.of_chunk(engine.store, chunk.id)) + taken.get(chunk.id, 0):
         told = f"its task {task.id} has as many machines as it asked for, or has asked for others instead"
-        return Stranger(machine, None, f"{told}: it came too late, or the tags were copied")
+        return Stranger(machine, None, f"{told}: it came too late, or the tags were copied", own)
     origin = Origin(
         provider=template.provider,
-        account_id=account_id,
+        account_id=relations.own.id,
         account_key=template.account_key,
         region_id=region_id,
         zone_id=machine.zone_id or chunk.zone_id,
@@ -186,7 +233,25 @@ def explain(
         image_id=template.image_id,
         charge_type=template.charge.charge_type,
     )
-    return Stranger(machine, origin, unwanted="the task was canceled" if task.cancel == "delete" else "")
+    return Stranger(machine, origin, made_by=own, unwanted="the task was canceled" if task.cancel == "delete" else "")
+
+
+def _of_another(relations: Kin, machine: Machine, task: Task) -> Stranger | Foreign:
+    """A machine with the tags of a task that worked on another account."""
+    if relations.other(task.account_id) is None:
+        told = f"its task {task.id} worked on account {task.account_key}, which has been deleted here"
+        return _unexplained(relations, relations.reporter_of(task.account_key), machine, told, task.account_key)
+    if relations.is_apart(task.account_id):
+        told = "it carries the tags of a task that worked on another account of the cloud: they were copied"
+        return _unexplained(relations, relations.reporter, machine, told)
+    return Foreign(machine, task.account_id)
+
+
+def _unexplained(relations: Kin, reporter: int, machine: Machine, told: str, made_by: str = "") -> Stranger | Foreign:
+    """An orphan, where it is this account that tells of it: it is told of once."""
+    if reporter != relations.own.id:
+        return Foreign(machine, reporter)
+    return Stranger(machine, None, told, made_by)
 
 
 def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
@@ -197,6 +262,11 @@ def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
         ProviderError: the cloud cannot be listed; nothing is concluded from that.
     """
     difference = compare(engine, watch.account_id, watch.region_id, lease)
+    if difference.kin is not None and difference.kin.news:
+        cloud_accounts.join(engine.store, difference.kin.news)
+    for owner in sorted({stranger.owner for stranger in difference.foreign}):
+        # Whoever answers for a machine looks at where it is.
+        watches.ensure(engine.store, owner, watch.region_id, engine.now())
     with engine.store.transaction():
         now = engine.now()
         # Tasks are locked before watches, and watches before machines, as everywhere.
@@ -311,6 +381,15 @@ def _look_into(difference: Difference, now: int) -> None:
 def _report(watch: Watch, difference: Difference, now: int) -> None:
     place = (watch.account_id, watch.region_id)
     orphaned = difference.orphans
+    foreign = [stranger.machine.instance_id for stranger in difference.foreign]
+    orphans.drop([watch.account_id], watch.region_id, foreign)
+    comparisons.drop_orphans([watch.account_id], watch.region_id, foreign)
+    if difference.kin is not None:
+        # What others have reported before it was known that they see the same: it is told of once.
+        others = sorted(difference.kin.same - {watch.account_id})
+        ours = [stranger.machine.instance_id for stranger in (*orphaned, *difference.adoptable)]
+        orphans.drop(others, watch.region_id, ours)
+        comparisons.drop_orphans(others, watch.region_id, ours)
     orphans.report(*place, [_sighting(stranger) for stranger in orphaned], now)
     orphans.unseen(*place, [stranger.machine.instance_id for stranger in orphaned])
     comparisons.note(comparisons.MISSING, *place, [_found(row) for row in difference.missing], now)
@@ -321,7 +400,8 @@ def _report(watch: Watch, difference: Difference, now: int) -> None:
         if stranger.origin is not None
     ]
     comparisons.note(comparisons.ADOPTED, *place, adopted, now)
-    comparisons.note(comparisons.ORPHAN, *place, [Found(stranger.machine.instance_id) for stranger in orphaned], now)
+    strangers = [Found(stranger.machine.instance_id, made_by=stranger.made_by) for stranger in orphaned]
+    comparisons.note(comparisons.ORPHAN, *place, strangers, now)
     comparisons.succeeded(*place, difference.started_at, now, difference.counts)
 
 
@@ -340,4 +420,5 @@ def _sighting(stranger: Stranger) -> Sighting:
         started_at=milliseconds(machine.created_at),
         tags=dict(machine.tags),
         reason=stranger.reason,
+        made_by=stranger.made_by,
     )

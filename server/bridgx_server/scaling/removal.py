@@ -15,12 +15,16 @@ import structlog
 from bridgx_server.errors import InvalidField
 from bridgx_server.providers.base import Machine, MachineState, Provider
 from bridgx_server.providers.errors import ProviderError
-from bridgx_server.scaling import reconcile, tags
+from bridgx_server.scaling import kin, reconcile, tags
 from bridgx_server.scaling.engine import Engine
+from bridgx_server.scaling.kin import Kin
+from bridgx_server.scaling.reconcile import Foreign, Stranger
 from bridgx_server.store import chunks, instances, orphans, watches
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.orphans import Orphan, OrphanFilter
-from bridgx_server.store.scope import Scope
+from bridgx_server.store.scope import AccountName, Scope
+
+UNREPORTED = "no comparison has reported it as an orphan"
 
 # The cloud has just shown it: that it does not know it a moment later proves nothing.
 UNKNOWN = "the cloud showed it, and did not know it when it was asked to delete it; ask again when it has been compared"
@@ -68,22 +72,28 @@ def delete_orphans(
             )
         reported[orphan.instance_id] = orphan
     fates = {
-        instance_id: Removal(instance_id, Fate.UNREPORTED, detail="no comparison has reported it as an orphan")
-        for instance_id in which.instance_ids
+        instance_id: Removal(instance_id, Fate.UNREPORTED, detail=UNREPORTED) for instance_id in which.instance_ids
     }
     for place in sorted({(orphan.account_id, orphan.region_id) for orphan in reported.values()}):
         there = [orphan for orphan in reported.values() if (orphan.account_id, orphan.region_id) == place]
-        removals = _delete_in(engine, *place, there, caller, release=release_prepaid)
+        removals = _delete_in(engine, scope, *place, there, caller, release=release_prepaid)
         fates.update((removal.instance_id, removal) for removal in removals)
     return [fates[instance_id] for instance_id in which.instance_ids]
 
 
 def _delete_in(
-    engine: Engine, account_id: int, region_id: str, named: Sequence[Orphan], caller: str, *, release: bool
+    engine: Engine,
+    scope: Scope,
+    account_id: int,
+    region_id: str,
+    named: Sequence[Orphan],
+    caller: str,
+    *,
+    release: bool,
 ) -> list[Removal]:
     try:
         provider = engine.clouds.provider(account_id)
-        sorted_out, condemned, leftover = _look(engine, provider, account_id, region_id, named)
+        sorted_out, condemned, leftover = _look(engine, scope, provider, account_id, region_id, named)
     except ProviderError as error:
         return [_removal(orphan, Fate.FAILED, f"it could not be looked up: {error.told}") for orphan in named]
     gone = [orphan.id for orphan, removal in sorted_out if removal.fate is Fate.GONE]
@@ -100,7 +110,7 @@ def _delete_in(
 
 
 def _look(
-    engine: Engine, provider: Provider, account_id: int, region_id: str, named: Sequence[Orphan]
+    engine: Engine, scope: Scope, provider: Provider, account_id: int, region_id: str, named: Sequence[Orphan]
 ) -> tuple[list[tuple[Orphan, Removal]], list[Orphan], dict[str, Tended]]:
     """Sorts out what is to be left alone, by what cloud and inventory say now. Raises ProviderError.
 
@@ -117,6 +127,8 @@ def _look(
         by_id.update((machine.instance_id, machine) for machine in answer)
     known = instances.known_in(engine.store, account_id, region_id, [orphan.instance_id for orphan in named])
     leftover = {row.instance_id: row for row in reconcile.leftover(engine, list(known.values()))}
+    # Also of accounts that another key has been registered for since: what a cluster of theirs has is nobody's orphan.
+    relations = kin.look(engine, account_id, region_id, [key for key in tagged if key not in known])
     sorted_out: list[tuple[Orphan, Removal]] = []
     condemned: list[Orphan] = []
     for orphan in named:
@@ -131,13 +143,33 @@ def _look(
         elif machine.state is MachineState.DELETING:
             sorted_out.append((orphan, _removal(orphan, Fate.DELETING, "the cloud is deleting it already")))
         else:
-            stranger = reconcile.explain(engine, account_id, region_id, machine)
-            if stranger is None or stranger.origin is not None:
-                detail = "its task is known here, and the next comparison adopts it"
-                sorted_out.append((orphan, _removal(orphan, Fate.KNOWN, detail)))
-            else:
+            spared = (
+                None
+                if orphan.instance_id in leftover
+                else _spared(engine, scope, relations, region_id, orphan, machine)
+            )
+            if spared is None:
                 condemned.append(orphan)
+            else:
+                sorted_out.append((orphan, spared))
     return sorted_out, condemned, leftover
+
+
+def _spared(
+    engine: Engine, scope: Scope, relations: Kin, region_id: str, orphan: Orphan, machine: Machine
+) -> Removal | None:
+    """Why a machine that lives is not deleted; None where it is an orphan now, and the caller's to delete."""
+    stranger = reconcile.explain(engine, relations, region_id, machine)
+    if stranger is None or (isinstance(stranger, Stranger) and stranger.origin is not None):
+        return _removal(orphan, Fate.KNOWN, "its task is known here, and the next comparison adopts it")
+    if isinstance(stranger, Foreign):
+        owner = relations.other(stranger.owner)
+        if owner is not None and scope.covers(AccountName(owner.provider, owner.access_key)):
+            return _removal(orphan, Fate.KNOWN, f"it is a matter of account {owner.access_key}, which sees it too")
+        return Removal(orphan.instance_id, Fate.UNREPORTED, detail=UNREPORTED)
+    if not relations.shown_to(scope, stranger.made_by):
+        return Removal(orphan.instance_id, Fate.UNREPORTED, detail=UNREPORTED)
+    return None
 
 
 def _unlisted(orphan: Orphan, machine: Machine | None) -> Removal:

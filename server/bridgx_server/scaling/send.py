@@ -241,12 +241,13 @@ def _refused(
     if known:
         _accept(engine, lease, template, chunk, known, error.request_id, error)
         return
-    if error.kind is ErrorClass.CONFLICT and chunk.attempts < CONFLICT_ATTEMPTS:
+    if _passes(engine, chunk, error, now):
         with engine.store.transaction():
             leases.hold(engine.store, lease)
             # In doubt it stays: some clouds answer so as long as an earlier call under the token is at work.
             status = chunks.PLANNED if looked_at is None else chunks.SENT
-            chunks.update(chunk.id, status=status, next_at=again_at, **_asked_before(chunk))
+            told = outcome.failure_of(error) if error.kind is ErrorClass.CLOCK_SKEW else {}
+            chunks.update(chunk.id, status=status, next_at=again_at, **told, **_asked_before(chunk))
         return
     with engine.store.transaction():
         leases.hold(engine.store, lease)
@@ -265,6 +266,14 @@ def _wait_until_known(
         status = chunks.SENT if in_doubt else chunks.PLANNED
         as_before = {"attempts": chunk.attempts, **_asked_before(chunk)}
         chunks.update(chunk.id, status=status, next_at=again_at, **as_before, **outcome.failure_of(error))
+
+
+def _passes(engine: Engine, chunk: Chunk, error: ProviderError, now: int) -> bool:
+    """Whether the same call may succeed later, after an outright refusal."""
+    if error.kind is ErrorClass.CLOCK_SKEW:
+        # Nothing is wrong with the order: it is repeated for as long as one that the cloud does not answer.
+        return now - (chunk.sent_at or now) <= engine.settings.give_up * 1000
+    return error.kind is ErrorClass.CONFLICT and chunk.attempts < CONFLICT_ATTEMPTS
 
 
 def _asked_before(chunk: Chunk) -> dict[str, object]:

@@ -40,7 +40,8 @@ class AccountService(pb.AccountServiceServicer):
                 self._store, scope, self._keyring, self._clouds, credentials, request.account_name, attempt
             ),
         )
-        return pb.CreateAccountResponse(account_key=account_key)
+        account = accounts.by_key(self._store, scope, request.provider, account_key)
+        return pb.CreateAccountResponse(account_key=account_key, cloud_account_shared=account.shared)
 
     def ListAccounts(self, request: pb.ListAccountsRequest, context: grpc.ServicerContext) -> pb.ListAccountsResponse:
         page = accounts.page(
@@ -59,6 +60,8 @@ class AccountService(pb.AccountServiceServicer):
                     ambient=account.ambient,
                     cloud_key=account.cloud_key,
                     key_update_at=moment(account.secret_at),
+                    cloud_account_id=account.cloud_account_id,
+                    cloud_account_shared=account.shared,
                 )
                 for account in page.rows
             ],

@@ -138,6 +138,7 @@ def _orphan(row: Orphan) -> pb.Orphan:
         delete_asked_at=moment(row.delete_asked_at),
         delete_asked_by=row.delete_asked_by,
         delete_failure=row.delete_failure,
+        made_by=row.made_by,
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from peewee import IntegrityError
 
 from bridgx_server.errors import AlreadyExists, Conflict, NotFound
 from bridgx_server.providers.base import Credentials
-from bridgx_server.store import audit, comparisons, orphans, watches
+from bridgx_server.store import audit, cloud_accounts, comparisons, orphans, watches
 from bridgx_server.store.audit import Resource
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ClusterRow, VpcRow
@@ -24,6 +25,8 @@ class Account:
 
     ``access_key`` is its name here, for good; ``cloud_key`` the access key that is used at the cloud, empty where it is
     ``ambient``: the identity of the machine that the server runs on. The secret is that since ``secret_at``.
+    ``cloud_account_id`` is the same for all access keys of one account at the cloud, and empty while it is not known;
+    ``shared`` says whether another of these is registered.
     """
 
     id: int
@@ -36,17 +39,24 @@ class Account:
     cloud_key: str
     ambient: bool
     secret_at: int
+    cloud_account_id: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)
 class AccountChange:
-    """What becomes of an account; None leaves it as it is. ``credentials`` are what is used at the cloud from now on."""
+    """What becomes of an account; None leaves it as it is. ``credentials`` are what is used at the cloud from now on, and
+    ``cloud_account_id`` whose they are there, empty where the cloud has not told.
+    """
 
     name: str | None = None
     credentials: Credentials | None = None
+    cloud_account_id: str = ""
 
 
-def register(store: Store, keyring: Keyring, credentials: Credentials, *, name: str, caller: str) -> Account:
+def register(
+    store: Store, keyring: Keyring, credentials: Credentials, *, name: str, caller: str, cloud_account_id: str = ""
+) -> Account:
     """Stores an account. Raises AlreadyExists when its access key is registered."""
     try:
         with store.transaction():
@@ -62,6 +72,8 @@ def register(store: Store, keyring: Keyring, credentials: Credentials, *, name: 
                 created_by=caller,
                 ambient=credentials.ambient,
                 secret_at=now,
+                cloud_account_id=cloud_account_id,
+                cloud_account_at=now if cloud_account_id else 0,
             )
             audit.changed(store, _resource(_value(row)))
     except IntegrityError:
@@ -85,6 +97,8 @@ def change(
                 "project_id": wanted.credentials.project_id,
                 "secret_at": store.now(),
             }
+            if wanted.cloud_account_id:
+                values |= {"cloud_account_id": wanted.cloud_account_id, "cloud_account_at": store.now()}
         if values:
             AccountRow.update(values).where(AccountRow.id == account.id).execute()
             audit.changed(store, _resource(account))
@@ -99,6 +113,7 @@ def page(store: Store, scope: Scope, provider: str, wanted: PageOf) -> Page[Acco
     with store.connection():
         total = query.count()
         rows = [_value(row) for row in query.order_by(AccountRow.id.desc()).paginate(wanted.number, wanted.size)]
+        rows = _with_shared(rows)
     return Page(rows, wanted.number, wanted.size, total)
 
 
@@ -107,9 +122,9 @@ def by_key(store: Store, scope: Scope, provider: str, access_key: str) -> Accoun
     query = AccountRow.select().where((AccountRow.provider == provider) & (AccountRow.access_key == access_key))
     with store.connection():
         row = scope.narrowed(query, AccountRow.id).first()
-    if row is None:
-        raise NotFound("account", access_key)
-    return _value(row)
+        if row is None:
+            raise NotFound("account", access_key)
+        return _with_shared([_value(row)])[0]
 
 
 def any_of(store: Store, scope: Scope, provider: str) -> Account:
@@ -144,7 +159,7 @@ def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
         networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
         if clusters or networks:
             raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
-        left = orphans.count_of_account(account.id)
+        left = orphans.release_account(account.id, account.access_key, cloud_accounts.others_of(account.id))
         if left:
             raise Conflict(
                 f"account {access_key} has {left} machines that carry this installation's tag and that nothing here"
@@ -190,7 +205,14 @@ def _value(row: AccountRow) -> Account:
         "" if row.ambient else row.cloud_key or row.access_key,
         bool(row.ambient),
         row.secret_at or row.created_at,
+        row.cloud_account_id,
     )
+
+
+def _with_shared(rows: Sequence[Account]) -> list[Account]:
+    """The same, each with whether another registered account is the same one at the cloud; inside a connection."""
+    counts = cloud_accounts.shared_among({(row.provider, row.cloud_account_id) for row in rows})
+    return [replace(row, shared=counts.get((row.provider, row.cloud_account_id), 0) > 1) for row in rows]
 
 
 def every(store: Store) -> list[Account]:

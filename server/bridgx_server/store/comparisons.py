@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from peewee import JOIN
 
-from bridgx_server.store import audit, watches
+from bridgx_server.store import audit, cloud_accounts, watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ComparisonRow, FindingRow, InstanceRow, OrphanRow, WatchRow
 from bridgx_server.store.paging import Page, PageOf
@@ -27,13 +27,17 @@ KEPT = 30 * 86_400_000  # ms that a finding stays in the list after it was last 
 
 @dataclass(frozen=True)
 class Counts:
-    """What one comparison found: machines that the cloud listed, and those of each kind."""
+    """What one comparison found: machines that the cloud listed, and those of each kind.
+
+    Of ``unowned`` orphans no task of the account is known to have made them.
+    """
 
     listed: int = 0
     missing: int = 0
     adopted: int = 0
     revived: int = 0
     orphans: int = 0
+    unowned: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Found:
-    """A machine to write down as a finding."""
+    """A machine to write down as a finding; ``made_by`` is the access key of the account whose orphan it is, if that is known."""
 
     instance_id: str
     cluster_name: str = ""
     task_id: int = 0
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,10 @@ def note(kind: str, account_id: int, region_id: str, found: Sequence[Found], now
         )
         known = {row[0] for row in FindingRow.select(FindingRow.instance_id).where(same).tuples()}
         FindingRow.update(seen_at=now).where(same).execute()
+        for made_by in sorted({machine.made_by for machine in part.values()}):
+            theirs = [key for key, machine in part.items() if machine.made_by == made_by]
+            changed = same & FindingRow.instance_id.in_(theirs) & (FindingRow.made_by != made_by)
+            FindingRow.update(made_by=made_by).where(changed).execute()
         fresh = [
             {
                 "kind": kind,
@@ -156,6 +165,7 @@ def note(kind: str, account_id: int, region_id: str, found: Sequence[Found], now
                 "instance_id": machine.instance_id,
                 "cluster_name": machine.cluster_name,
                 "task_id": machine.task_id,
+                "made_by": machine.made_by,
                 "first_seen_at": now,
                 "seen_at": now,
             }
@@ -164,6 +174,32 @@ def note(kind: str, account_id: int, region_id: str, found: Sequence[Found], now
         ]
         if fresh:
             FindingRow.insert_many(fresh).execute()
+
+
+def drop_orphans(account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> None:
+    """Forgets that machines were found as orphans of these accounts, inside the caller's transaction."""
+    for start in range(0, len(instance_ids) if account_ids else 0, 500):
+        query = FindingRow.select(FindingRow.id).where(
+            FindingRow.account_id.in_(list(account_ids))
+            & (FindingRow.region_id == region_id)
+            & (FindingRow.kind == ORPHAN)
+            & FindingRow.instance_id.in_(list(instance_ids[start : start + 500]))
+        )
+        found = sorted(int(row[0]) for row in query.tuples())
+        if found:
+            FindingRow.delete().where(FindingRow.id.in_(found)).execute()
+
+
+def able(store: Store, account_ids: Collection[int], region_id: str) -> set[int]:
+    """Those of the accounts that are compared in the region, and whose last comparison, if there was one, worked."""
+    with store.connection():
+        failed = ComparisonRow.select(ComparisonRow.account_id).where(
+            ComparisonRow.account_id.in_(sorted(account_ids))
+            & (ComparisonRow.region_id == region_id)
+            & (ComparisonRow.error_class != "")
+        )
+        unable = {int(row[0]) for row in failed.tuples()}
+    return watches.watching(store, account_ids, region_id) - unable
 
 
 @made_again
@@ -198,6 +234,8 @@ def page(store: Store, scope: Scope, which: PlaceFilter, wanted: PageOf) -> Page
         total = query.count()
         ordered = query.order_by(AccountRow.provider, AccountRow.access_key, WatchRow.region_id)
         rows = [_comparison(row) for row in ordered.paginate(wanted.number, wanted.size).tuples()]
+        partly = _seen_in_part(scope, {row.account_id for row in rows})
+        rows = [_without_unowned(row) if row.account_id in partly else row for row in rows]
     return Page(rows, wanted.number, wanted.size, total)
 
 
@@ -229,6 +267,15 @@ def _ask(store: Store, places: Sequence[tuple[int, str]]) -> int:
 def page_findings(store: Store, scope: Scope, kind: str, which: PlaceFilter, wanted: PageOf) -> Page[Finding]:
     """The machines that were found different in the last month, newest first, and what is known of them now."""
     query = scope.narrowed(FindingRow.select(), FindingRow.account_id)
+    told = cloud_accounts.seen_by(
+        scope,
+        account_id=FindingRow.account_id,
+        provider=FindingRow.provider,
+        account_key=FindingRow.account_key,
+        made_by=FindingRow.made_by,
+    )
+    if told is not None:
+        query = query.where((FindingRow.kind != ORPHAN) | told)
     if kind:
         query = query.where(FindingRow.kind == kind)
     query = _placed(query, which, FindingRow.provider, FindingRow.account_key, FindingRow.region_id)
@@ -293,6 +340,25 @@ def _placed(query: Any, which: PlaceFilter, provider: Any, account_key: Any, reg
     if which.region_id:
         query = query.where(region_id == which.region_id)
     return query
+
+
+def _seen_in_part(scope: Scope, account_ids: Collection[int]) -> set[int]:
+    """Those of the accounts that are one at their cloud with accounts outside the scope."""
+    if scope.accounts is None:
+        return set()
+    return {
+        account_id
+        for account_id in account_ids
+        if (others := cloud_accounts.others_of(account_id))
+        and AccountRow.select().where(AccountRow.id.in_(others) & scope.excludes(AccountRow)).exists()
+    }
+
+
+def _without_unowned(row: Comparison) -> Comparison:
+    """The comparison without machines that another account's tasks may have made."""
+    counts = row.counts
+    listed, orphans = max(counts.listed - counts.unowned, 0), max(counts.orphans - counts.unowned, 0)
+    return replace(row, counts=replace(counts, listed=listed, orphans=orphans, unowned=0))
 
 
 def _comparison(row: Sequence[Any]) -> Comparison:

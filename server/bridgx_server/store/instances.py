@@ -163,6 +163,20 @@ def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequen
     return found
 
 
+def holders(store: Store, account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> dict[str, int]:
+    """Which of these accounts has a machine in its inventory of the region, by the machine's id."""
+    found: dict[str, int] = {}
+    with store.connection():
+        for start in range(0, len(instance_ids) if account_ids else 0, 500):
+            query = InstanceRow.select(InstanceRow.instance_id, InstanceRow.account_id).where(
+                InstanceRow.instance_id.in_(list(instance_ids[start : start + 500]))
+                & InstanceRow.account_id.in_(list(account_ids))
+                & (InstanceRow.region_id == region_id)
+            )
+            found.update((str(key), int(account_id)) for key, account_id in query.tuples())
+    return found
+
+
 def settled_running(store: Store, account_id: int, region_id: str, created_before: int) -> list[Tended]:
     """The running machines that nobody is asking about now."""
     query = InstanceRow.select(*columns()).where(

@@ -61,6 +61,8 @@ class AccountRow(_Table):
 
     ``cloud_key`` is the access key that is used at the cloud, where it is another; ``secret`` is its secret, since
     ``secret_at``. An ``ambient`` account uses the identity of the machine that the server runs on instead.
+    ``cloud_account_id`` is the same for all access keys of one account at the cloud, as of ``cloud_account_at``, when it was
+    last asked for; empty while it is not known.
     """
 
     id = AutoField()
@@ -74,6 +76,8 @@ class AccountRow(_Table):
     cloud_key = CharField(max_length=128, default="")
     ambient = BooleanField(default=False)
     secret_at = BigIntegerField(default=0)
+    cloud_account_id = CharField(max_length=64, default="")
+    cloud_account_at = BigIntegerField(default=0)
 
     class Meta:
         table_name = "accounts"
@@ -389,7 +393,7 @@ class OrphanRow(_Table):
 
     ``started_at`` is the cloud's own time of its creation; ``absences`` counts comparisons in a row that did not see it;
     ``delete_asked_at`` and ``delete_asked_by`` say who last asked the cloud to delete it, and ``delete_failure`` what
-    the cloud refused that with.
+    the cloud refused that with. ``made_by`` is the access key of the account whose task made it; empty where that is not known.
     """
 
     id = AutoField()
@@ -409,6 +413,7 @@ class OrphanRow(_Table):
     delete_asked_at = BigIntegerField(default=0)
     delete_asked_by = CharField(max_length=128, default="")
     delete_failure = CharField(max_length=2000, default="")
+    made_by = CharField(max_length=128, default="")
 
     class Meta:
         table_name = "orphans"
@@ -452,7 +457,8 @@ class ComparisonRow(_Table):
     """The last comparison of an account in a region with the inventory.
 
     ``succeeded_at`` is when the last one ended that had a complete list; the counts are of that one. ``error_class``
-    and ``reason`` say why a later one failed. ``provider`` and ``account_key`` are those of the account.
+    and ``reason`` say why a later one failed. ``provider`` and ``account_key`` are those of the account. ``unowned`` are
+    those of the orphans of which no task of this account is known to have made them.
     """
 
     id = AutoField()
@@ -470,6 +476,7 @@ class ComparisonRow(_Table):
     adopted = IntegerField(default=0)
     revived = IntegerField(default=0)
     orphans = IntegerField(default=0)
+    unowned = IntegerField(default=0)
 
     class Meta:
         table_name = "comparisons"
@@ -479,7 +486,8 @@ class ComparisonRow(_Table):
 class FindingRow(_Table):
     """A machine of which cloud and inventory told different things, and when.
 
-    ``kind`` is missing, lost, adopted, revived or orphan. A row stays after the difference has been settled.
+    ``kind`` is missing, lost, adopted, revived or orphan. A row stays after the difference has been settled. ``made_by`` is
+    that of an orphan.
     """
 
     id = AutoField()
@@ -493,6 +501,7 @@ class FindingRow(_Table):
     task_id = IntegerField(default=0)
     first_seen_at = BigIntegerField()
     seen_at = BigIntegerField()
+    made_by = CharField(max_length=128, default="")
 
     class Meta:
         table_name = "findings"
@@ -554,12 +563,13 @@ class TokenRow(_Table):
     """A bearer token that was given out here, as the SHA-256 of it.
 
     ``held_name`` is the name while the token may be used, and NULL once it was revoked or has expired, so that a name belongs
-    to one living token. Without ``all_accounts`` its accounts are rows of their own.
+    to one living token of a ``tenant``: of those that callers with exactly the same accounts have given out. Without
+    ``all_accounts`` its accounts are rows of their own.
     """
 
     id = AutoField()
     name = CharField(max_length=128)
-    held_name = CharField(max_length=128, null=True, unique=True)
+    held_name = CharField(max_length=128, null=True)
     digest = CharField(max_length=64, unique=True)
     role = CharField(max_length=16)
     all_accounts = BooleanField()
@@ -568,9 +578,11 @@ class TokenRow(_Table):
     expires_at = BigIntegerField()
     revoked_at = BigIntegerField(default=0)
     last_used_at = BigIntegerField(default=0)
+    tenant = CharField(max_length=64, default="")
 
     class Meta:
         table_name = "tokens"
+        indexes = ((("held_name", "tenant"), True),)
 
 
 class TokenAccountRow(_Table):

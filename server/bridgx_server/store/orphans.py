@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridgx_server.store import audit, instances
+from bridgx_server.store import audit, cloud_accounts, instances
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import AccountRow, OrphanRow
@@ -20,7 +20,11 @@ ABSENCES = 2  # comparisons in a row that do not see an orphan, before it is for
 
 @dataclass(frozen=True)
 class Sighting:
-    """An orphan as a comparison saw it. ``started_at`` is the cloud's time of its creation in ms, 0 if it gives none."""
+    """An orphan as a comparison saw it.
+
+    ``started_at`` is the cloud's time of its creation in ms, 0 if it gives none. ``made_by`` is the access key of the
+    account whose task made it; empty where nobody knows.
+    """
 
     instance_id: str
     state: str
@@ -30,6 +34,7 @@ class Sighting:
     started_at: int
     tags: Mapping[str, str]
     reason: str
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Orphan:
     delete_asked_at: int
     delete_asked_by: str
     delete_failure: str
+    made_by: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ def report(account_id: int, region_id: str, seen: Sequence[Sighting], now: int) 
             "ip_inner": machine.ip_inner[:64],
             "started_at": machine.started_at,
             "reason": machine.reason[:255],
+            "made_by": machine.made_by,
             "tags_json": json.dumps(dict(machine.tags), sort_keys=True),
             "seen_at": now,
             "absences": 0,
@@ -106,6 +113,34 @@ def unseen(account_id: int, region_id: str, seen: Sequence[str]) -> int:
         OrphanRow.update(absences=OrphanRow.absences + 1).where(OrphanRow.id.in_(part)).execute()
         forgotten += OrphanRow.delete().where(OrphanRow.id.in_(part) & (OrphanRow.absences >= ABSENCES)).execute()
     return forgotten
+
+
+def reporters(store: Store, account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> dict[str, int]:
+    """Which of these accounts has reported a machine of the region as an orphan, by the machine's id."""
+    found: dict[str, int] = {}
+    with store.connection():
+        for start in range(0, len(instance_ids) if account_ids else 0, 500):
+            query = OrphanRow.select(OrphanRow.instance_id, OrphanRow.account_id).where(
+                OrphanRow.instance_id.in_(list(instance_ids[start : start + 500]))
+                & OrphanRow.account_id.in_(list(account_ids))
+                & (OrphanRow.region_id == region_id)
+            )
+            found.update((str(key), int(account_id)) for key, account_id in query.tuples())
+    return found
+
+
+def drop(account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> None:
+    """Forgets what is an orphan of none of these accounts, inside the caller's transaction."""
+    for start in range(0, len(instance_ids) if account_ids else 0, 500):
+        query = OrphanRow.select(OrphanRow.id).where(
+            OrphanRow.account_id.in_(list(account_ids))
+            & (OrphanRow.region_id == region_id)
+            & OrphanRow.instance_id.in_(list(instance_ids[start : start + 500]))
+        )
+        # By number: a deletion that finds nothing would keep others from writing next to it.
+        found = sorted(int(row[0]) for row in query.tuples())
+        if found:
+            OrphanRow.delete().where(OrphanRow.id.in_(found)).execute()
 
 
 @made_again
@@ -159,9 +194,19 @@ def delete_refused(store: Store, orphan_ids: Sequence[int], failure: str) -> Non
         OrphanRow.update(delete_failure=failure[:2000]).where(OrphanRow.id.in_(list(orphan_ids))).execute()
 
 
-def count_of_account(account_id: int) -> int:
-    """How many orphans an account has; inside the caller's transaction."""
-    return int(OrphanRow.select().where(OrphanRow.account_id == account_id).count())
+def release_account(account_id: int, access_key: str, others: Sequence[int]) -> int:
+    """How many orphans keep an account from being forgotten, inside the caller's transaction; 0: it has none any more.
+
+    Those that its own tasks made do, and all where it is alone at its cloud. Others are found through ``others``, the accounts
+    that are the same one there, and are forgotten here.
+    """
+    query = OrphanRow.select().where(OrphanRow.account_id == account_id)
+    if others:
+        query = query.where(OrphanRow.made_by == access_key)
+    left = int(query.count())
+    if not left:
+        OrphanRow.delete().where(OrphanRow.account_id == account_id).execute()
+    return left
 
 
 _OWN = (
@@ -179,6 +224,7 @@ _OWN = (
     "delete_asked_at",
     "delete_asked_by",
     "delete_failure",
+    "made_by",
 )
 
 
@@ -188,6 +234,15 @@ def _filtered(scope: Scope, which: OrphanFilter) -> Any:
         OrphanRow.id, AccountRow.provider, AccountRow.access_key, OrphanRow.tags_json, *columns
     ).join(AccountRow, on=(AccountRow.id == OrphanRow.account_id))
     query = scope.narrowed(query, OrphanRow.account_id)
+    told = cloud_accounts.seen_by(
+        scope,
+        account_id=OrphanRow.account_id,
+        provider=AccountRow.provider,
+        account_key=AccountRow.access_key,
+        made_by=OrphanRow.made_by,
+    )
+    if told is not None:
+        query = query.where(told)
     if which.provider:
         query = query.where(AccountRow.provider == which.provider)
     if which.account_key:

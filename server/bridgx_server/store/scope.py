@@ -6,6 +6,7 @@ outside it is the same as one that does not exist. The engine works for all tena
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -79,6 +80,20 @@ class Scope:
         with store.connection():
             return bool(self.narrowed(AccountRow.select().where(AccountRow.id == account_id), AccountRow.id).exists())
 
+    def excludes(self, table: Any) -> Any:
+        """The condition that a row of accounts, of which ``table`` is an alias, is not in it; only of a scope that is not all."""
+        return ~_any_of(self.accounts, table) if self.accounts else table.id.is_null(False)
+
+    def keys_of(self, provider: str) -> frozenset[str]:
+        """The access keys of its accounts of a cloud; only of a scope that is not all."""
+        return frozenset(name.access_key for name in self.accounts or () if name.provider == provider)
+
+    @property
+    def digest(self) -> str:
+        """Tells it from all other scopes, in 64 characters."""
+        text = "*" if self.accounts is None else " ".join(map(str, sorted(self.accounts)))
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def contains(self, other: Scope) -> bool:
         """Whether everything that ``other`` sees is seen here too."""
         if self.accounts is None:
@@ -89,8 +104,8 @@ class Scope:
 EVERYTHING = Scope(None)
 
 
-def _any_of(names: Iterable[AccountName]) -> Any:
+def _any_of(names: Iterable[AccountName], table: Any = AccountRow) -> Any:
     return reduce(
         or_,
-        ((AccountRow.provider == name.provider) & (AccountRow.access_key == name.access_key) for name in sorted(names)),
+        ((table.provider == name.provider) & (table.access_key == name.access_key) for name in sorted(names)),
     )

@@ -60,12 +60,15 @@ def create(
     scope: Scope,
     lifetime: int,
     caller: str,
+    giver: Scope = EVERYTHING,
     make: Callable[[], str] = generate,
 ) -> tuple[str, StoredToken]:
     """Makes a token that is good for ``lifetime`` seconds; returns it, for this once, and what is kept of it.
 
+    ``giver`` is the scope of who gives it out: names are compared with those alone that are listed for it.
+
     Raises:
-        AlreadyExists: another token that may be used has that name.
+        AlreadyExists: another token that may be used, and that the giver sees, has that name.
     """
     token = make()
     try:
@@ -73,9 +76,12 @@ def create(
             now = store.now()
             # An expired token no longer holds its name.
             TokenRow.update(held_name=None).where((TokenRow.held_name == name) & (TokenRow.expires_at <= now)).execute()
+            if _within(TokenRow.select().where(TokenRow.held_name == name), giver).exists():
+                raise AlreadyExists("token", name)
             row = TokenRow.create(
                 name=name,
                 held_name=name,
+                tenant=giver.digest,
                 digest=digest_of(token),
                 role=role,
                 all_accounts=scope.accounts is None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,15 @@ def places(store: Store) -> set[tuple[int, str]]:
         for account_id in accounts:
             found.update((account_id, region_id) for region_id in _regions_of_machines(account_id))
     return {place for place in found if place[0] in set(accounts)}
+
+
+def watching(store: Store, account_ids: Collection[int], region_id: str) -> set[int]:
+    """Those of the accounts that are compared in the region."""
+    with store.connection():
+        query = WatchRow.select(WatchRow.account_id).where(
+            WatchRow.account_id.in_(sorted(account_ids)) & (WatchRow.region_id == region_id)
+        )
+        return {int(row[0]) for row in query.tuples()}
 
 
 def ensure_places(store: Store) -> int:

@@ -35,6 +35,7 @@ class Cloud:
     shows_stock: bool = True  # whether a type that is sold out is left out of the catalog
     shows_pending_vpc: bool = True  # whether a VPC has a state before it can be used
     has_dry_run: bool = True
+    tells_account: bool = True  # whether the cloud says whose an access key is
     deletes_booting: bool = True  # whether a machine can be deleted before it has booted
     tells_refused_from_lost: bool = True  # whether the SDK tells a refused connection from a lost one
 
@@ -92,6 +93,7 @@ CLOUDS: tuple[Cloud, ...] = (
         describe="ListInstances",
         delete="BatchDeleteInstanceWithRelatedResource",
         reserved_addresses=3,
+        tells_account=False,
         has_dry_run=False,
         shows_stock=False,
         shows_pending_vpc=False,

@@ -66,6 +66,7 @@ def record(world: World) -> dict[str, list[dict[str, Any]]]:
     """Every operation of the Provider, in the order in which a cluster is made and ended."""
     # An adapter of its own: what another one has looked up already would not be asked again.
     provider, region, recorder = world.with_settings(), world.cloud.region, Recorder(world)
+    recorder.run("cloud_account_id", provider.cloud_account_id)
     recorder.run("list_regions", provider.list_regions)
     recorder.run("list_zones", lambda: provider.list_zones(region))
     recorder.run("list_instance_types", lambda: provider.list_instance_types(region, world.cloud.zone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,18 +10,24 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bridgx_server.cloudsim.alibaba import ecs, signature, vpc
+from bridgx_server.cloudsim.alibaba import ecs, signature, sts, vpc
 from bridgx_server.cloudsim.alibaba.errors import Refused, code_of, message_of
 from bridgx_server.cloudsim.alibaba.parameters import parameters_of, pattern_of
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
 from bridgx_server.cloudsim.front import Call, Refusal
 
-ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {**ecs.ACTIONS, **vpc.ACTIONS}
+ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
+    **ecs.ACTIONS,
+    **vpc.ACTIONS,
+    **sts.ACTIONS,
+}
+
+LIFETIME = 900  # seconds that a request's time may be off: "common error codes" of Alibaba Cloud's OpenAPI
 
 
 class Front:
-    """ECS 2014-05-26 and VPC 2016-04-28 on one port."""
+    """ECS 2014-05-26, VPC 2016-04-28 and STS 2015-04-01 on one port."""
 
     provider = "AlibabaCloud"
     prefixes: Mapping[str, Callable[[str], str]] = {
@@ -32,6 +39,9 @@ class Front:
     # the first and the last three: VPC API reference, CreateVSwitchCidrReservation.
     reserved = (1, 3)
     keep_deleted = 0.0
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
 
     def parse(self, request: web.Request, body: bytes, cloud: SimCloud) -> Call:
         action = request.headers.get("x-acs-action", "")
@@ -45,6 +55,9 @@ class Front:
         account = cloud.accounts.get(key)
         if account is None:
             raise _refuse(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.", action)
+        if abs(self._clock() - signature.time_of(request.headers)) > LIFETIME:
+            message = "Specified time stamp or date value is expired."
+            raise _refuse(400, "InvalidTimeStamp.Expired", message, action)
         if not signature.holds(request.method, request.url, request.headers, body, account.secret):
             message = "Specified signature does not match our calculation."
             raise _refuse(400, "SignatureDoesNotMatch", message, action)

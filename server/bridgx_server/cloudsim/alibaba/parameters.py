@@ -1,4 +1,4 @@
-"""Which parameters each action takes, from the request syntax in Alibaba Cloud's API reference of ECS and VPC.
+"""Which parameters each action takes, from the request syntax in Alibaba Cloud's API reference of ECS, VPC and STS.
 
 ``N`` stands for a number from 1. ``!`` marks what is required; the letter after the colon is the type: s text,
 i whole number, b boolean.
@@ -15,6 +15,7 @@ EVERYWHERE = "OwnerId:i OwnerAccount:s ResourceOwnerId:i ResourceOwnerAccount:s"
 
 ECS = "2014-05-26"
 VPC = "2016-04-28"
+STS = "2015-04-01"
 
 SYNTAX: Mapping[tuple[str, str], str] = {
     (ECS, "DescribeRegions"): "AcceptLanguage:s InstanceChargeType:s ResourceType:s",
@@ -105,6 +106,7 @@ SYNTAX: Mapping[tuple[str, str], str] = {
         " ResourceGroupId:s RouteTableId:s VSwitchOwnerId:i Tag.N.Key:s Tag.N.Value:s"
     ),
     (VPC, "DeleteVSwitch"): "RegionId:s VSwitchId!:s DryRun:b",
+    (STS, "GetCallerIdentity"): "",
 }
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import parse_qsl, quote
 
 from yarl import URL
@@ -26,6 +27,14 @@ def access_key_of(headers: Mapping[str, str]) -> str:
     if match is None:
         raise Unsigned
     return match["key"]
+
+
+def time_of(headers: Mapping[str, str]) -> float:
+    """When the request says that it was signed, in seconds since the epoch; 0 where that cannot be read."""
+    try:
+        return datetime.strptime(headers.get("x-acs-date", ""), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def holds(method: str, url: URL, headers: Mapping[str, str], body: bytes, secret: str) -> bool:

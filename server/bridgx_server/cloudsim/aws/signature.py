@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import parse_qsl, quote
 
 from yarl import URL
@@ -16,6 +17,9 @@ _HEADER = re.compile(
 )
 
 
+SERVICES = ("ec2", "sts")
+
+
 class Unsigned(Exception):
     """The Authorization header is missing or malformed."""
 
@@ -23,9 +27,25 @@ class Unsigned(Exception):
 def parse(headers: Mapping[str, str]) -> re.Match[str]:
     """The header's parts: key, day, region, service, names, mark. Raises Unsigned."""
     match = _HEADER.match(headers.get("Authorization", ""))
-    if match is None or match["service"] != "ec2":
+    if match is None or match["service"] not in SERVICES:
         raise Unsigned
     return match
+
+
+def service_of(headers: Mapping[str, str]) -> str:
+    """The service that a request is signed for; empty where it is none of those here."""
+    try:
+        return parse(headers)["service"]
+    except Unsigned:
+        return ""
+
+
+def time_of(headers: Mapping[str, str]) -> float:
+    """When the request says that it was signed, in seconds since the epoch; 0 where that cannot be read."""
+    try:
+        return datetime.strptime(headers.get("x-amz-date", ""), "%Y%m%dT%H%M%S%z").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def holds(method: str, url: URL, headers: Mapping[str, str], body: bytes, secret: str) -> bool:

@@ -1,4 +1,4 @@
-"""The calls of IAM: regions, the account itself, and its projects, one for each region and named after it."""
+"""The calls of IAM: regions, the account ("domain") and its projects, one for each region and named after it."""
 
 from __future__ import annotations
 

@@ -162,6 +162,7 @@ ROUTES: tuple[Route, ...] = (
             **each("page per_page", INTEGER),
         },
     ),
+    Route("KeystoneListAuthDomains", IAM, "IAM.0007", "GET", "/v3/auth/domains", iam.list_auth_domains),
     Route("KeystoneListAuthProjects", IAM, "IAM.0007", "GET", "/v3/auth/projects", iam.list_auth_projects),
     Route("KeystoneListAuthDomains", IAM, "IAM.0007", "GET", "/v3/auth/domains", iam.list_auth_domains),
     Route("ListServerAzInfo", ECS, "Ecs.0005", "GET", "/v1/{project_id}/availability-zones", offered.list_zones),

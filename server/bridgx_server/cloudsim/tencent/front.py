@@ -1,4 +1,4 @@
-"""Tencent Cloud's API 3.0: CVM and VPC 2017-03-12 on one port, signed by TC3-HMAC-SHA256, JSON in and out.
+"""Tencent Cloud's API 3.0: CVM and VPC 2017-03-12 and STS 2018-08-13 on one port, signed by TC3-HMAC-SHA256, JSON in and out.
 
 A request says in its signature's scope which product it is for; where the Host header is that of a product,
 `cvm.tencentcloudapi.com`, the two must agree.
@@ -17,11 +17,11 @@ from aiohttp import web
 from bridgx_server.cloudsim.core import SimCloud
 from bridgx_server.cloudsim.errors import SimError
 from bridgx_server.cloudsim.front import Call, Refusal
-from bridgx_server.cloudsim.tencent import groups, instances, networks, offered, signature
+from bridgx_server.cloudsim.tencent import groups, instances, networks, offered, signature, sts
 from bridgx_server.cloudsim.tencent.errors import Refused, answer, code_of, message_of
 from bridgx_server.cloudsim.tencent.parameters import SYNTAX, checked
 
-VERSION = "2017-03-12"
+VERSIONS: Mapping[str, str] = {"cvm": "2017-03-12", "vpc": "2017-03-12", "sts": "2018-08-13"}  # by product
 LIFETIME = 300  # seconds that a timestamp may be off
 WITHOUT_REGION = frozenset({"DescribeRegions"})
 _HOST = re.compile(r"([a-z]+)(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com(?::\d+)?")
@@ -31,12 +31,13 @@ ACTIONS: Mapping[str, Callable[[Call, SimCloud], dict[str, Any]]] = {
     **instances.ACTIONS,
     **networks.ACTIONS,
     **groups.ACTIONS,
+    **sts.ACTIONS,
 }
 PRODUCTS: Mapping[str, str] = {action: product for product, action in SYNTAX}
 
 
 class Front:
-    """CVM and VPC. ``clock`` gives seconds since the epoch: signatures hold for a while."""
+    """CVM, VPC and STS. ``clock`` gives seconds since the epoch: signatures hold for a while."""
 
     provider = "TencentCloud"
     prefixes: Mapping[str, Callable[[str], str]] = {
@@ -58,8 +59,10 @@ class Front:
             authorization, account = self._authenticate(request, body, cloud)
             product = authorization.product
             _check_product(product, request.headers.get("Host", ""))
-            if request.headers.get("X-TC-Version") != VERSION:
-                raise Refused("NoSuchVersion", f"The version of {product} is {VERSION}.")
+            if product not in VERSIONS:
+                raise Refused("NoSuchProduct", f"The product {product} does not exist.")
+            if request.headers.get("X-TC-Version") != VERSIONS[product]:
+                raise Refused("NoSuchVersion", f"The version of {product} is {VERSIONS[product]}.")
             if (product, action) not in SYNTAX:
                 raise Refused("InvalidAction", f"The action `{action}` does not exist in {product}.")
             region = _region(request.headers.get("X-TC-Region", ""), action, cloud)

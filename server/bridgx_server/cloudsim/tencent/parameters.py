@@ -91,6 +91,7 @@ SYNTAX: Mapping[tuple[str, str], str] = {
     ("vpc", "CreateSecurityGroupPolicies"): "SecurityGroupId!:s SecurityGroupPolicySet!:PolicySet",
     ("vpc", "DescribeSecurityGroupPolicies"): "SecurityGroupId!:s Filters:Filter*",
     ("vpc", "DeleteSecurityGroup"): "SecurityGroupId!:s",
+    ("sts", "GetCallerIdentity"): "",
 }
 
 _TYPES: Mapping[str, type] = {"s": str, "i": int, "b": bool}

@@ -6,12 +6,15 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from alibabacloud_credentials.client import Client as CredentialClient
 from alibabacloud_ecs20140526.client import Client as EcsClient
+from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
 from alibabacloud_vpc20160428.client import Client as VpcClient
 from darabonba.policy.retry import RetryOptions
 from darabonba.runtime import RuntimeOptions
@@ -51,6 +54,33 @@ def machine_identity() -> Any:
     return CredentialClient()
 
 
+@dataclass(frozen=True)
+class _Answer:
+    body: dict[str, Any]
+
+
+class _StsClient(OpenApiClient):
+    """STS 2015-04-01, as far as it is used: the SDK's core, without the package of its own for one call."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._endpoint = config.endpoint or f"sts.{config.region_id}.aliyuncs.com"
+
+    def get_caller_identity_with_options(self, request: OpenApiRequest, runtime: RuntimeOptions) -> _Answer:
+        params = Params(
+            action="GetCallerIdentity",
+            version="2015-04-01",
+            protocol="HTTPS",
+            pathname="/",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            req_body_type="formData",
+            body_type="json",
+        )
+        return _Answer(self.call_api(params, request, runtime)["body"])
+
+
 class Calls:
     """Calls of one account. Clients are made at the first use of a region and shared by all threads."""
 
@@ -83,6 +113,13 @@ class Calls:
     def vpc(self, region_id: str, operation: str, request: Any) -> Any:
         """Calls VPC 2016-04-28 and returns the answer's body; raises ProviderError."""
         return self._call(region_id, self._client("vpc", VpcClient, region_id), operation, request)
+
+    def sts(self, region_id: str, operation: str) -> dict[str, Any]:
+        """Calls an operation of STS that takes no parameters, and returns the answer's body; raises ProviderError."""
+        body = self._call(region_id, self._client("sts", _StsClient, region_id), operation, OpenApiRequest())
+        if not isinstance(body, dict):
+            return {}
+        return body
 
     def _client(self, product: str, make: Callable[[Config], Any], region_id: str) -> Any:
         with self._lock:

@@ -19,6 +19,11 @@ IMAGES_A_PAGE = 100  # the most that DescribeImages gives
 PAGES_AT_ONCE = 4  # calls for pages of images at a time
 
 
+def cloud_account_id(calls: Calls) -> str:
+    """The id of the account that a RAM user or role belongs to: STS API reference, GetCallerIdentity."""
+    return str(calls.sts(CATALOG_REGION, "get_caller_identity").get("AccountId") or "")
+
+
 def list_regions(calls: Calls) -> list[Region]:
     body = calls.ecs(CATALOG_REGION, "describe_regions", models.DescribeRegionsRequest(accept_language=LANGUAGE))
     return [

@@ -79,6 +79,8 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         "InvalidAccessKeyId.NotFound InvalidAccessKeyId.Inactive SignatureDoesNotMatch IncompleteSignature"
         " InvalidSecurityToken.Expired InvalidSecurityToken.Malformed InvalidSecurityToken.MismatchWithAccessKey",
     ),
+    # More than 15 minutes off.
+    (ErrorClass.CLOCK_SKEW, "common", "InvalidTimeStamp.Expired"),
     (
         ErrorClass.PERMISSION_DENIED,
         "common",
@@ -161,8 +163,7 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         ErrorClass.INVALID_PARAMETER,
         "common",
         "MissingParameter InvalidParameter UnsupportedParameter UnsupportedHTTPMethod UnsupportedOperation"
-        " InvalidAction NoSuchVersion InvalidApi.NotFound IllegalTimestamp InvalidTimeStamp.Expired"
-        " InvalidTimeStamp.Format",
+        " InvalidAction NoSuchVersion InvalidApi.NotFound IllegalTimestamp InvalidTimeStamp.Format",
     ),
     (
         ErrorClass.INVALID_PARAMETER,

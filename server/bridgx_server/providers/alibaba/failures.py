@@ -6,7 +6,6 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import requests
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
@@ -15,6 +14,7 @@ from urllib3.exceptions import NewConnectionError
 
 from bridgx_server.providers.alibaba.errors import class_of, field_of
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.redaction import redacted
 
 PROVIDER = "AlibabaCloud"
 LONGEST_MESSAGE = 500  # characters of the vendor's own words that are kept
@@ -24,11 +24,7 @@ _PASSWORD = re.compile(r"(Password(?:=|%3D|%253D))[^&\s\"'\]]*", re.IGNORECASE)
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without passwords in it: an answer to a bad signature quotes the whole request."""
-    for secret in secrets:
-        for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(quote(secret, safe=""), safe="")}:
-            if secret:
-                text = text.replace(form, "***")
-    return _PASSWORD.sub(r"\1***", text)
+    return _PASSWORD.sub(r"\1***", redacted(text, secrets))
 
 
 def failure_of(operation: str, raised: Exception, secrets: Iterable[str] = ()) -> ProviderError:
@@ -79,7 +75,7 @@ def _unanswered(operation: str, cause: BaseException | None) -> ProviderError:
 
 def _unreadable(operation: str, raised: Exception) -> ProviderError:
     """An answer that is none of Alibaba's, such as a gateway's page: what was to be changed may have been."""
-    asked_only = operation.startswith("describe_")
+    asked_only = operation.startswith(("describe_", "get_"))
     return ProviderError(
         ErrorClass.UNAVAILABLE if asked_only else ErrorClass.TIMEOUT_UNKNOWN,
         f"the answer could not be read ({type(raised).__name__})",

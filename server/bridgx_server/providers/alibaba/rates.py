@@ -27,6 +27,7 @@ RATES: RateTable = (
         ApiLimit(api, window(300, 60), source=f"as its sibling: {VPC_QUOTA}")
         for api in ("CreateVpc", "DeleteVpc", "DeleteVSwitch", "DescribeVpcs", "DescribeVSwitches")
     ),
+    ApiLimit("GetCallerIdentity", window(100, 1), regional=False, source="STS developer reference: 100 a second"),
     ApiLimit("Describe*", window(300, 60), source=UNPUBLISHED),
     ApiLimit("*", window(120, 60), source=UNPUBLISHED),
 )

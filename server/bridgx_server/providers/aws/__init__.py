@@ -40,6 +40,9 @@ class Aws:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    def cloud_account_id(self) -> str:
+        return catalog.cloud_account_id(self._calls)
+
     def list_regions(self) -> list[Region]:
         return catalog.list_regions(self._calls)
 

@@ -1,9 +1,11 @@
-"""One EC2 client a region, and one way to call it: no retries, our timeouts, our errors."""
+"""One client a service and region, and one way to call it: no retries, our timeouts, our errors."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -36,17 +38,22 @@ class Calls:
     def __init__(self, credentials: Credentials, settings: ProviderSettings) -> None:
         self._credentials = credentials
         self._settings = settings
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._root_devices: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._session: Any = None
 
     def ec2(self, region_id: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Calls an EC2 operation by its boto3 name and returns the answer; raises ProviderError."""
-        region_id = region_id or CATALOG_REGION
-        client = self._client(
-            region_id, operation
-        )  # before the gate: the first takes long, and a turn is for a request
+        return self._call("ec2", region_id or CATALOG_REGION, operation, parameters)
+
+    def sts(self, operation: str) -> dict[str, Any]:
+        """Calls an operation of STS that takes no parameters; raises ProviderError."""
+        return self._call("sts", CATALOG_REGION, operation, {})
+
+    def _call(self, service: str, region_id: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        # Before the gate: the first takes long, and a turn is for a request.
+        client = self._client(service, region_id, operation)
         if self._credentials.ambient:
             self._renew_identity(operation)
         with self._settings.gate.call(region_id, api_name(operation), _machines(parameters)):
@@ -65,8 +72,9 @@ class Calls:
         except (EndpointConnectionError, ConnectTimeoutError):
             raise _error(ErrorClass.UNAVAILABLE, operation, "no connection could be made") from None
         except ResponseParserError:
-            # An answer that is not EC2's: what was to be changed may have been.
-            kind = ErrorClass.UNAVAILABLE if operation.startswith("describe_") else ErrorClass.TIMEOUT_UNKNOWN
+            # An answer that is not the cloud's: what was to be changed may have been.
+            only_asks = operation.startswith(("describe_", "get_"))
+            kind = ErrorClass.UNAVAILABLE if only_asks else ErrorClass.TIMEOUT_UNKNOWN
             raise _error(kind, operation, "the answer could not be read") from None
         except BotoCoreError as error:
             # Read timeouts, closed connections: it may have been done.
@@ -109,13 +117,13 @@ class Calls:
             self._root_devices[region_id, image_id] = device
         return device
 
-    def _client(self, region_id: str, operation: str) -> Any:
+    def _client(self, service: str, region_id: str, operation: str) -> Any:
         with self._lock:
-            client = self._clients.get(region_id)
+            client = self._clients.get((service, region_id))
             if client is None:
                 session = self._session_of(operation)
                 client = session.client(
-                    "ec2",
+                    service,
                     region_name=region_id,
                     endpoint_url=self._settings.endpoint or None,
                     config=Config(
@@ -125,7 +133,7 @@ class Calls:
                         retries={"total_max_attempts": 1, "mode": "standard"},
                     ),
                 )
-                self._clients[region_id] = client
+                self._clients[service, region_id] = client
             return client
 
     def _session_of(self, operation: str) -> Any:
@@ -179,7 +187,7 @@ def _answered(operation: str, error: ClientError) -> ProviderError:
     code, status = str(body.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
     message = str(body.get("Message") or "the cloud gave no message")
     return ProviderError(
-        class_of(code, status),
+        class_of(code, status, _skew(metadata.get("HTTPHeaders", {}).get("date", ""))),
         message[:LONGEST_MESSAGE],
         provider=PROVIDER,
         operation=operation,
@@ -189,6 +197,14 @@ def _answered(operation: str, error: ClientError) -> ProviderError:
         field=field_of(code, operation),
         available=available_of(code, message),
     )
+
+
+def _skew(date: str) -> float:
+    """Seconds between the time of an answer, as its Date header tells it, and ours; 0 where it tells none."""
+    try:
+        return abs(parsedate_to_datetime(date).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _error(kind: ErrorClass, operation: str, message: str, field: str = "") -> ProviderError:

@@ -20,6 +20,11 @@ TYPES_A_CALL = 100  # the most that DescribeInstanceTypes takes by name
 CALLS_AT_ONCE = 4
 
 
+def cloud_account_id(calls: Calls) -> str:
+    """The number of the AWS account, which every identity may ask for: STS API reference, GetCallerIdentity."""
+    return str(calls.sts("get_caller_identity").get("Account") or "")
+
+
 def list_regions(calls: Calls) -> list[Region]:
     rows = rows_in("describe_regions", calls.ec2(CATALOG_REGION, "describe_regions"), "Regions")
     return [Region(row["RegionName"], row["RegionName"]) for row in rows]

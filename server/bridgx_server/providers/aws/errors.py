@@ -1,7 +1,8 @@
 """EC2's error codes in our vocabulary.
 
 Source: "Error codes for the Amazon EC2 API" in its API reference. A code that is not here is judged by its family
-(`Invalid…`), then by its HTTP status.
+(`Invalid…`), then by its HTTP status. What a clock that is off is answered with: `CLOCK_SKEW_ERROR_CODES` of AWS's own SDK,
+aws-sdk-js-v3, packages/service-error-classification; the five minutes are those of its other SDKs (AWSClockSkewProvider).
 """
 
 from __future__ import annotations
@@ -54,8 +55,17 @@ CODES: Mapping[str, ErrorClass] = {
     "SignatureDoesNotMatch": ErrorClass.BAD_CREDENTIALS,
     "MissingAuthenticationToken": ErrorClass.BAD_CREDENTIALS,
     "IncompleteSignature": ErrorClass.BAD_CREDENTIALS,
-    "RequestExpired": ErrorClass.BAD_CREDENTIALS,
+    "InvalidSignatureException": ErrorClass.BAD_CREDENTIALS,
+    "ExpiredToken": ErrorClass.BAD_CREDENTIALS,
+    "ExpiredTokenException": ErrorClass.BAD_CREDENTIALS,
+    # The clock. (EC2 says RequestExpired of a temporary key that has expired too; the SDK renews those before.)
+    "RequestExpired": ErrorClass.CLOCK_SKEW,
+    "RequestInTheFuture": ErrorClass.CLOCK_SKEW,
+    "RequestTimeTooSkewed": ErrorClass.CLOCK_SKEW,
     "UnauthorizedOperation": ErrorClass.PERMISSION_DENIED,
+    # Of STS: "Common Errors" in its API reference
+    "AccessDenied": ErrorClass.PERMISSION_DENIED,
+    "AccessDeniedException": ErrorClass.PERMISSION_DENIED,
     "OptInRequired": ErrorClass.PERMISSION_DENIED,
     "Blocked": ErrorClass.PERMISSION_DENIED,
     "PendingVerification": ErrorClass.PERMISSION_DENIED,
@@ -111,8 +121,15 @@ def available_of(code: str, message: str) -> int | None:
     return int(told[1]) if told else None
 
 
-def class_of(code: str, status: int) -> ErrorClass:
-    """The class of a code that came with this HTTP status."""
+# A wrong secret is answered with these, and so is a wrong clock: then the answer's own time is far from ours.
+SKEWED_OR_WRONG = frozenset({"AuthFailure", "SignatureDoesNotMatch", "InvalidSignatureException"})
+SKEW = 300.0  # seconds
+
+
+def class_of(code: str, status: int, skew: float = 0.0) -> ErrorClass:
+    """The class of a code that came with this HTTP status, ``skew`` seconds away from our time by the answer's own."""
+    if code in SKEWED_OR_WRONG and skew > SKEW:
+        return ErrorClass.CLOCK_SKEW
     if code in CODES:
         return CODES[code]
     if code.endswith(".NotFound"):

@@ -128,8 +128,8 @@ def delete(calls: Calls, region_id: str, instance_ids: Sequence[str]) -> Deleted
 
 
 def _parameters(calls: Calls, request: CreateMachines) -> dict[str, Any]:
-    tags = [{"Key": "Name", "Value": request.name}]
-    tags += [{"Key": key, "Value": value} for key, value in request.tags.items() if key != "Name"]
+    # AWS has no field for a machine's name: it is the tag `Name`, and one that the template has is the one that is wanted.
+    tags = [{"Key": key, "Value": value} for key, value in {"Name": request.name, **request.tags}.items()]
     root = calls.root_device(request.region_id, request.image_id)
     disks = [_mapping(root, request.system_disk)]
     disks += [_mapping(f"/dev/sd{chr(ord('f') + index)}", disk) for index, disk in enumerate(request.data_disks)]

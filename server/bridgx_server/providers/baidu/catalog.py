@@ -17,6 +17,11 @@ class Catalog:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    def cloud_account_id(self) -> str:
+        # Only STS's sessionToken names a `userId`, beside a temporary key that works. Whether that is the account or one of
+        # its sub-users is unverified, so it is not asked for.
+        return ""
+
     def list_regions(self) -> list[Region]:
         # From a table, but an account that cannot call is told so here as on every cloud.
         self.list_zones(words.REGIONS[0].region_id)

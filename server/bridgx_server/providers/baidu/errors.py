@@ -36,7 +36,7 @@ CODES: Mapping[str, ErrorClass] = {
     "OptInRequired": ErrorClass.PERMISSION_DENIED,
     "PreconditionFailed": ErrorClass.CONFLICT,
     # The signature is older than its lifetime: this machine's clock is off.
-    "RequestExpired": ErrorClass.BAD_CREDENTIALS,
+    "RequestExpired": ErrorClass.CLOCK_SKEW,
     "SignatureDoesNotMatch": ErrorClass.BAD_CREDENTIALS,
     "NoSuchKey": ErrorClass.NOT_FOUND,
     # general

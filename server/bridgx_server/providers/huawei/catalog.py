@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from huaweicloudsdkecs.v2 import ListFlavorsRequest, ListServerAzInfoRequest
-from huaweicloudsdkiam.v3 import KeystoneListRegionsRequest
+from huaweicloudsdkiam.v3 import KeystoneListAuthDomainsRequest, KeystoneListRegionsRequest
 from huaweicloudsdkims.v2 import ListImagesRequest
 
 from bridgx_server.providers.base import Image, InstanceType, Region, Zone
@@ -23,6 +23,13 @@ class Catalog:
     """The part of a Provider that tells what can be had."""
 
     _calls: Calls
+
+    def cloud_account_id(self) -> str:
+        # An IAM user belongs to one account ("domain"), and may ask for it without any permission: IAM API reference,
+        # "Querying the list of accounts accessible to an IAM user".
+        asked = "keystone_list_auth_domains"
+        rows = rows_in(asked, self._calls.iam(asked, KeystoneListAuthDomainsRequest()), "domains")
+        return str(rows[0]["id"]) if len(rows) == 1 else ""
 
     def list_regions(self) -> list[Region]:
         body = self._calls.iam("keystone_list_regions", KeystoneListRegionsRequest())

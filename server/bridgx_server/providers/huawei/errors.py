@@ -1,6 +1,7 @@
 """Huawei's error codes in our vocabulary. Sources, by the comment over each group:
 
-- gateway: "Error Codes" of the API Request Signing Guide and of API Gateway's user guide;
+- gateway: "Error Codes" of the API Request Signing Guide and of API Gateway's user guide; of its FAQ, "What should I do if the
+  app authentication information is incorrect": `signature expired` is a clock that is more than 15 minutes off;
 - ECS, common: "Error codes" of the ECS API reference; idempotency: "Idempotent requests" there;
 - VPC: "Error codes" of the VPC API reference;
 - IMS: "Error codes" of the IMS API reference;
@@ -139,6 +140,9 @@ CREATIONS = ("create_servers", "create_post_paid_servers")
 # Codes of the jobs that make machines, where ECS did not find the subnet or the security group.
 UNKNOWN_NETWORK = ("Ecs.0014", "Ecs.0038", "VPC.0202", "VPC.0603")
 
+GATEWAYS = ("APIGW.", "APIG.")
+EXPIRED = "signature expired"  # what the gateway says of a signature whose time is off, under the code of a wrong one
+
 _STATUSES: Mapping[int, ErrorClass] = {
     401: ErrorClass.BAD_CREDENTIALS,
     403: ErrorClass.PERMISSION_DENIED,
@@ -152,6 +156,8 @@ _STATUSES: Mapping[int, ErrorClass] = {
 def class_of(code: str, status: int, message: str = "") -> ErrorClass:
     """The class of an answer with this code (may be empty) and HTTP status."""
     known = CODES.get(code) or BY_STATUS.get((code, status))
+    if code.startswith(GATEWAYS) and EXPIRED in message.lower():
+        return ErrorClass.CLOCK_SKEW
     if known is ErrorClass.CONFLICT and "quota exceeded" in message.lower():
         return ErrorClass.QUOTA_EXCEEDED
     if known is not None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.credential import Credential, DefaultCredentialProvider
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
@@ -32,7 +33,11 @@ ROUNDS = 3  # how often a list that changes under the reader is read from its st
 # At debug level the SDK logs whole requests.
 logging.getLogger("tencentcloud_sdk_common").setLevel(logging.INFO)
 
-PRODUCTS: Mapping[str, Callable[[Credential, str, ClientProfile], Any]] = {"cvm": CvmClient, "vpc": VpcClient}
+PRODUCTS: Mapping[str, Callable[[Credential, str, ClientProfile], Any]] = {
+    "cvm": CvmClient,
+    "vpc": VpcClient,
+    "sts": partial(CommonClient, "sts", "2018-08-13"),
+}
 
 
 class Calls:
@@ -59,6 +64,10 @@ class Calls:
     def vpc(self, region_id: str, action: str, **parameters: Any) -> dict[str, Any]:
         """Calls an action of VPC 2017-03-12."""
         return self._call("vpc", region_id, action, parameters)
+
+    def sts(self, region_id: str, action: str) -> dict[str, Any]:
+        """Calls an action of STS 2018-08-13 that takes no parameters."""
+        return self._call("sts", region_id, action, {})
 
     def cvm_pages(self, region_id: str, action: str, rows: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of all pages of a list of CVM; ``key`` is the member that tells them apart."""

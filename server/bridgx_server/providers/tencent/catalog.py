@@ -18,6 +18,10 @@ class Catalog:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    def cloud_account_id(self) -> str:
+        # The UIN of the root account: STS API reference, GetCallerIdentity.
+        return str(self._calls.sts(CATALOG_REGION, "GetCallerIdentity").get("AccountId") or "")
+
     def list_regions(self) -> list[Region]:
         answer = self._calls.cvm(CATALOG_REGION, "DescribeRegions")
         return [

@@ -84,10 +84,10 @@ _TABLE: tuple[tuple[ErrorClass, str, str], ...] = (
         ErrorClass.BAD_CREDENTIALS,
         "common",
         "AuthFailure.InvalidAuthorization AuthFailure.InvalidSecretId AuthFailure.SecretIdNotFound"
-        " AuthFailure.SignatureFailure AuthFailure.TokenFailure"
-        # The timestamp is more than five minutes off: this machine's clock is wrong.
-        " AuthFailure.SignatureExpire",
+        " AuthFailure.SignatureFailure AuthFailure.TokenFailure",
     ),
+    # The timestamp is more than five minutes off.
+    (ErrorClass.CLOCK_SKEW, "common", "AuthFailure.SignatureExpire"),
     (ErrorClass.BAD_CREDENTIALS, "vpc", "AuthFailure"),
     (
         ErrorClass.PERMISSION_DENIED,

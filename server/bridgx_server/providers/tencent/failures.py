@@ -10,6 +10,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from urllib3.exceptions import NewConnectionError
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.redaction import redacted
 from bridgx_server.providers.tencent.errors import PROVIDER, class_of, field_of
 from bridgx_server.providers.tencent.transport import NoAnswerOfTheApi
 
@@ -35,10 +36,8 @@ def failure_of(action: str, raised: Exception, secrets: Iterable[str] = ()) -> P
 
 
 def _answered(action: str, refusal: TencentCloudSDKException, secrets: Iterable[str]) -> ProviderError:
-    code, message = str(refusal.code or ""), str(refusal.message or "the cloud gave no message")
-    for secret in secrets:
-        if secret:
-            message = message.replace(secret, "***")
+    code = str(refusal.code or "")
+    message = redacted(str(refusal.message or "the cloud gave no message"), secrets)
     kind = class_of(code)
     return ProviderError(
         kind,
@@ -90,7 +89,7 @@ def _unreadable(action: str, what: str) -> ProviderError:
 
 
 def _only_asks(action: str) -> bool:
-    return action.startswith("Describe")
+    return action.startswith(("Describe", "Get"))
 
 
 def _error(kind: ErrorClass, action: str, message: str) -> ProviderError:

@@ -19,6 +19,7 @@ FREQUENCIES = {
 }
 
 RATES: RateTable = (
+    ApiLimit("GetCallerIdentity", window(20, 1, at_once=0.5), source="STS API reference, GetCallerIdentity"),
     *(ApiLimit(api, window(count, 1, at_once=0.5), source=SOURCE) for api, count in FREQUENCIES.items()),
     *CAUTIOUS,
 )

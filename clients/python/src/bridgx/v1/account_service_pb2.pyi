@@ -31,10 +31,12 @@ class CreateAccountRequest(_message.Message):
     def __init__(self, provider: _Optional[str] = ..., account_name: _Optional[str] = ..., account_key: _Optional[str] = ..., account_secret: _Optional[str] = ..., project_id: _Optional[str] = ..., request_id: _Optional[str] = ..., ambient: _Optional[bool] = ...) -> None: ...
 
 class CreateAccountResponse(_message.Message):
-    __slots__ = ("account_key",)
+    __slots__ = ("account_key", "cloud_account_shared")
     ACCOUNT_KEY_FIELD_NUMBER: _ClassVar[int]
+    CLOUD_ACCOUNT_SHARED_FIELD_NUMBER: _ClassVar[int]
     account_key: str
-    def __init__(self, account_key: _Optional[str] = ...) -> None: ...
+    cloud_account_shared: bool
+    def __init__(self, account_key: _Optional[str] = ..., cloud_account_shared: _Optional[bool] = ...) -> None: ...
 
 class ListAccountsRequest(_message.Message):
     __slots__ = ("provider", "page_number", "page_size")
@@ -55,7 +57,7 @@ class ListAccountsResponse(_message.Message):
     def __init__(self, account_list: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., pager: _Optional[_Union[_common_pb2.Pager, _Mapping]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("account_id", "account_name", "provider", "account_key", "project_id", "create_at", "create_by", "ambient", "cloud_key", "key_update_at")
+    __slots__ = ("account_id", "account_name", "provider", "account_key", "project_id", "create_at", "create_by", "ambient", "cloud_key", "key_update_at", "cloud_account_id", "cloud_account_shared")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +68,8 @@ class Account(_message.Message):
     AMBIENT_FIELD_NUMBER: _ClassVar[int]
     CLOUD_KEY_FIELD_NUMBER: _ClassVar[int]
     KEY_UPDATE_AT_FIELD_NUMBER: _ClassVar[int]
+    CLOUD_ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CLOUD_ACCOUNT_SHARED_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     account_name: str
     provider: str
@@ -76,7 +80,9 @@ class Account(_message.Message):
     ambient: bool
     cloud_key: str
     key_update_at: _timestamp_pb2.Timestamp
-    def __init__(self, account_id: _Optional[str] = ..., account_name: _Optional[str] = ..., provider: _Optional[str] = ..., account_key: _Optional[str] = ..., project_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_by: _Optional[str] = ..., ambient: _Optional[bool] = ..., cloud_key: _Optional[str] = ..., key_update_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    cloud_account_id: str
+    cloud_account_shared: bool
+    def __init__(self, account_id: _Optional[str] = ..., account_name: _Optional[str] = ..., provider: _Optional[str] = ..., account_key: _Optional[str] = ..., project_id: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_by: _Optional[str] = ..., ambient: _Optional[bool] = ..., cloud_key: _Optional[str] = ..., key_update_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cloud_account_id: _Optional[str] = ..., cloud_account_shared: _Optional[bool] = ...) -> None: ...
 
 class UpdateAccountRequest(_message.Message):
     __slots__ = ("provider", "account_key", "account_secret", "new_account_key", "ambient", "account_name")

@@ -63,11 +63,13 @@ class AccountServiceServicer:
 
     def CreateAccount(self, request, context):
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
-        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
+        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret. It is also asked
+        whose the key is: several keys of one cloud account may be registered, and each then sees the others' machines at the
+        cloud; the answer says so, and ListAccounts.
         A call again with the same request_id returns the first answer.
         Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
-        request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
-        server's machine has no identity at the cloud.
+        request_id that was used with other parameters; bad_credentials; clock_skew; param_invalid, also where `ambient` is asked for
+        and the server's machine has no identity at the cloud.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +88,7 @@ class AccountServiceServicer:
         here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
         there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
         Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
-        the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
+        the new secret belongs to another account at the cloud; bad_credentials; clock_skew; cloud_unavailable; param_invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

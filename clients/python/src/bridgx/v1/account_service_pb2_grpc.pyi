@@ -35,11 +35,13 @@ class AccountServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccountServiceAsyncStub: ...
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
-    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
+    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret. It is also asked
+    whose the key is: several keys of one cloud account may be registered, and each then sees the others' machines at the
+    cloud; the answer says so, and ListAccounts.
     A call again with the same request_id returns the first answer.
     Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
-    request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
-    server's machine has no identity at the cloud.
+    request_id that was used with other parameters; bad_credentials; clock_skew; param_invalid, also where `ambient` is asked for
+    and the server's machine has no identity at the cloud.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -50,7 +52,7 @@ class AccountServiceStub:
     here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
     there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
     Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
-    the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
+    the new secret belongs to another account at the cloud; bad_credentials; clock_skew; cloud_unavailable; param_invalid.
     """
     DeleteAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.DeleteAccountRequest, _account_service_pb2.DeleteAccountResponse]
     """Removes an account and its stored secret, and returns its access key. Nothing is deleted at the cloud.
@@ -64,11 +66,13 @@ class AccountServiceAsyncStub(AccountServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateAccountRequest, _account_service_pb2.CreateAccountResponse]  # type: ignore[assignment]
     """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
-    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
+    first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret. It is also asked
+    whose the key is: several keys of one cloud account may be registered, and each then sees the others' machines at the
+    cloud; the answer says so, and ListAccounts.
     A call again with the same request_id returns the first answer.
     Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
-    request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
-    server's machine has no identity at the cloud.
+    request_id that was used with other parameters; bad_credentials; clock_skew; param_invalid, also where `ambient` is asked for
+    and the server's machine has no identity at the cloud.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListAccountsRequest, _account_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Returns the registered accounts, oldest first, without their secrets.
@@ -79,7 +83,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
     there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
     Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
-    the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
+    the new secret belongs to another account at the cloud; bad_credentials; clock_skew; cloud_unavailable; param_invalid.
     """
     DeleteAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.DeleteAccountRequest, _account_service_pb2.DeleteAccountResponse]  # type: ignore[assignment]
     """Removes an account and its stored secret, and returns its access key. Nothing is deleted at the cloud.
@@ -96,11 +100,13 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_service_pb2.CreateAccountResponse, _abc.Awaitable[_account_service_pb2.CreateAccountResponse]]:
         """Registers a cloud account and returns its access key. The secret is stored encrypted. The cloud is asked
-        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret.
+        first, and what it does not accept is refused; a cloud that is away is no reason to refuse a secret. It is also asked
+        whose the key is: several keys of one cloud account may be registered, and each then sees the others' machines at the
+        cloud; the answer says so, and ListAccounts.
         A call again with the same request_id returns the first answer.
         Errors: account_already_exists when that access key is registered for that provider; request_in_progress; conflict for a
-        request_id that was used with other parameters; bad_credentials; param_invalid, also where `ambient` is asked for and the
-        server's machine has no identity at the cloud.
+        request_id that was used with other parameters; bad_credentials; clock_skew; param_invalid, also where `ambient` is asked for
+        and the server's machine has no identity at the cloud.
         """
 
     @_abc_1.abstractmethod
@@ -123,7 +129,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         here. The cloud is asked first: unless it accepts the new secret, and the new secret sees what the account has
         there, the old one stays. Tasks go on: every call to the cloud takes what is stored when it begins.
         Errors: account_not_found; account_already_exists when the new access key is another account's; conflict when
-        the new secret belongs to another account at the cloud; bad_credentials; cloud_unavailable; param_invalid.
+        the new secret belongs to another account at the cloud; bad_credentials; clock_skew; cloud_unavailable; param_invalid.
         """
 
     @_abc_1.abstractmethod

@@ -46,6 +46,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_NOT_RELEASABLE: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_IN_PROGRESS: _ClassVar[ErrorReason]
     ERROR_REASON_NO_ADDRESSES: _ClassVar[ErrorReason]
+    ERROR_REASON_CLOCK_SKEW: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_PARAM_INVALID: ErrorReason
 ERROR_REASON_TOKEN_INVALID: ErrorReason
@@ -83,6 +84,7 @@ ERROR_REASON_TOKEN_ALREADY_EXISTS: ErrorReason
 ERROR_REASON_NOT_RELEASABLE: ErrorReason
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason
 ERROR_REASON_NO_ADDRESSES: ErrorReason
+ERROR_REASON_CLOCK_SKEW: ErrorReason
 
 class ErrorDetails(_message.Message):
     __slots__ = ("error_info", "bad_request", "retry_info", "request_info")

@@ -159,7 +159,7 @@ class ListOrphansResponse(_message.Message):
     def __init__(self, orphan_list: _Optional[_Iterable[_Union[Orphan, _Mapping]]] = ..., pager: _Optional[_Union[_common_pb2.Pager, _Mapping]] = ...) -> None: ...
 
 class Orphan(_message.Message):
-    __slots__ = ("instance_id", "provider", "account", "region_id", "zone_id", "instance_type", "ip_inner", "state", "create_at", "first_seen_at", "last_seen_at", "reason", "tags", "delete_asked_at", "delete_asked_by", "delete_failure")
+    __slots__ = ("instance_id", "provider", "account", "region_id", "zone_id", "instance_type", "ip_inner", "state", "create_at", "first_seen_at", "last_seen_at", "reason", "tags", "delete_asked_at", "delete_asked_by", "delete_failure", "made_by")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +183,7 @@ class Orphan(_message.Message):
     DELETE_ASKED_AT_FIELD_NUMBER: _ClassVar[int]
     DELETE_ASKED_BY_FIELD_NUMBER: _ClassVar[int]
     DELETE_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     provider: str
     account: str
@@ -199,7 +200,8 @@ class Orphan(_message.Message):
     delete_asked_at: _timestamp_pb2.Timestamp
     delete_asked_by: str
     delete_failure: str
-    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., account: _Optional[str] = ..., region_id: _Optional[str] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., state: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., delete_asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_asked_by: _Optional[str] = ..., delete_failure: _Optional[str] = ...) -> None: ...
+    made_by: str
+    def __init__(self, instance_id: _Optional[str] = ..., provider: _Optional[str] = ..., account: _Optional[str] = ..., region_id: _Optional[str] = ..., zone_id: _Optional[str] = ..., instance_type: _Optional[str] = ..., ip_inner: _Optional[str] = ..., state: _Optional[str] = ..., create_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., delete_asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_asked_by: _Optional[str] = ..., delete_failure: _Optional[str] = ..., made_by: _Optional[str] = ...) -> None: ...
 
 class DeleteOrphansRequest(_message.Message):
     __slots__ = ("instance_ids", "provider", "account", "region_id", "release_prepaid")

@@ -32,6 +32,10 @@ class ReconcileServiceStub:
     against those that are written down here. What is missing there is asked about by its id, and marked lost when the
     cloud knows it no more; what nobody here knows is adopted when its task is known, and kept as an orphan otherwise. A
     comparison deletes nothing, and one whose list fails concludes nothing.
+
+    Where several access keys of one cloud account are registered, each sees the machines of all. What a cluster of one of
+    them has, or its task has made, is told of with that one alone. An orphan of which nobody knows whose task made it is told
+    of once, to callers who see all of these accounts.
     """
 
     @_typing.overload
@@ -59,7 +63,7 @@ class ReconcileServiceStub:
     """
     DeleteOrphans: _grpc.UnaryUnaryMultiCallable[_reconcile_service_pb2.DeleteOrphansRequest, _reconcile_service_pb2.DeleteOrphansResponse]
     """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-    still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
+    still carry this installation's tag, and no cluster here may have it, also none of another account. The answer tells of each one what became of it;
     a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
     again is safe.
     Errors: param_invalid.
@@ -77,6 +81,10 @@ class ReconcileServiceAsyncStub(ReconcileServiceStub):
     against those that are written down here. What is missing there is asked about by its id, and marked lost when the
     cloud knows it no more; what nobody here knows is adopted when its task is known, and kept as an orphan otherwise. A
     comparison deletes nothing, and one whose list fails concludes nothing.
+
+    Where several access keys of one cloud account are registered, each sees the machines of all. What a cluster of one of
+    them has, or its task has made, is told of with that one alone. An orphan of which nobody knows whose task made it is told
+    of once, to callers who see all of these accounts.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -101,7 +109,7 @@ class ReconcileServiceAsyncStub(ReconcileServiceStub):
     """
     DeleteOrphans: _aio.UnaryUnaryMultiCallable[_reconcile_service_pb2.DeleteOrphansRequest, _reconcile_service_pb2.DeleteOrphansResponse]  # type: ignore[assignment]
     """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-    still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
+    still carry this installation's tag, and no cluster here may have it, also none of another account. The answer tells of each one what became of it;
     a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
     again is safe.
     Errors: param_invalid.
@@ -118,6 +126,10 @@ class ReconcileServiceServicer(metaclass=_abc_1.ABCMeta):
     against those that are written down here. What is missing there is asked about by its id, and marked lost when the
     cloud knows it no more; what nobody here knows is adopted when its task is known, and kept as an orphan otherwise. A
     comparison deletes nothing, and one whose list fails concludes nothing.
+
+    Where several access keys of one cloud account are registered, each sees the machines of all. What a cluster of one of
+    them has, or its task has made, is told of with that one alone. An orphan of which nobody knows whose task made it is told
+    of once, to callers who see all of these accounts.
     """
 
     @_abc_1.abstractmethod
@@ -170,7 +182,7 @@ class ReconcileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reconcile_service_pb2.DeleteOrphansResponse, _abc.Awaitable[_reconcile_service_pb2.DeleteOrphansResponse]]:
         """Deletes the orphans that are named, and no other machine. Right before, each is looked up at the cloud: it must
-        still carry this installation's tag, and no cluster here may have it. The answer tells of each one what became of it;
+        still carry this installation's tag, and no cluster here may have it, also none of another account. The answer tells of each one what became of it;
         a deletion that the cloud has taken on shows as `deleting` until a comparison no longer finds the machine. Asking
         again is safe.
         Errors: param_invalid.

@@ -63,8 +63,8 @@ class TokenServiceServicer:
         second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
         and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
         second token either: it is refused with token_already_exists.
-        Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
-        is not registered; permission_denied for all_accounts from an admin of some.
+        Errors: token_already_exists when another token that may be used, and that the caller sees in ListTokens, has that name;
+        param_invalid, also for an account that is not registered; permission_denied for all_accounts from an admin of some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,8 @@ class TokenServiceStub:
     second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
     and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
     second token either: it is refused with token_already_exists.
-    Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
-    is not registered; permission_denied for all_accounts from an admin of some.
+    Errors: token_already_exists when another token that may be used, and that the caller sees in ListTokens, has that name;
+    param_invalid, also for an account that is not registered; permission_denied for all_accounts from an admin of some.
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ListTokensRequest, _token_service_pb2.ListTokensResponse]
     """Returns the tokens, newest first, expired and revoked ones included, none of them with the token itself.
@@ -65,8 +65,8 @@ class TokenServiceAsyncStub(TokenServiceStub):
     second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
     and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
     second token either: it is refused with token_already_exists.
-    Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
-    is not registered; permission_denied for all_accounts from an admin of some.
+    Errors: token_already_exists when another token that may be used, and that the caller sees in ListTokens, has that name;
+    param_invalid, also for an account that is not registered; permission_denied for all_accounts from an admin of some.
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ListTokensRequest, _token_service_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Returns the tokens, newest first, expired and revoked ones included, none of them with the token itself.
@@ -93,8 +93,8 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         second time. If the answer was lost, look for the name in ListTokens: where it is there, and active, the token was made
         and nobody has it, so revoke it and make another; where it is not, ask again. Asking again without looking makes no
         second token either: it is refused with token_already_exists.
-        Errors: token_already_exists when another token that may be used has that name; param_invalid, also for an account that
-        is not registered; permission_denied for all_accounts from an admin of some.
+        Errors: token_already_exists when another token that may be used, and that the caller sees in ListTokens, has that name;
+        param_invalid, also for an account that is not registered; permission_denied for all_accounts from an admin of some.
         """
 
     @_abc_1.abstractmethod
