@@ -43,6 +43,7 @@ API_ONLY = (
     "watches_per_caller",
     "watch_time",
     "call_time",
+    "message_time",
     "backlog",
     "connections",
     "connection_streams",
