@@ -109,7 +109,7 @@ def serve(**flags: Any) -> None:
     except (OSError, TransportError) as error:
         raise click.ClickException(str(error)) from None
     ended.wait()
-    server.stop()
+    server.stop(and_close=False)
 
 
 @main.command(epilog=secrets_epilog())

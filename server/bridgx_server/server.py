@@ -207,10 +207,16 @@ class Server:
         self._loop.run(self._listener.serve())
         log.info("serving", address=address_of(settings.grpc_host, self.port), tls=bool(tls), worker=bool(self._worker))
 
-    def stop(self) -> None:
-        """Accepts nothing more, lets what is under way end, gives leases back."""
+    def stop(self, *, and_close: bool = True) -> None:
+        """Accepts nothing more, lets what is under way end, gives leases back.
+
+        Without ``and_close`` the port is left to the end of the process, until which calls are answered UNAVAILABLE: when
+        gRPC closes it, calls that come at that moment are CANCELLED.
+        """
+        if not and_close:
+            self._loop.keep(self._listener)
         self._stopping.set()
-        stopped = self._loop.begin(self._listener.stop(self._settings.stop_grace))
+        stopped = self._loop.begin(self._listener.stop(self._settings.stop_grace, and_close))
         if self._worker:
             self._worker.stop(self._settings.stop_grace)
         if self._housekeeping:
@@ -258,11 +264,13 @@ class _Listener:
         for name in ("", *NAMES):
             await self._probes.set(name, health_pb2.HealthCheckResponse.SERVING)
 
-    async def stop(self, grace: float) -> None:
-        """Says that it is over, and ends within ``grace`` seconds."""
+    async def stop(self, grace: float, and_close: bool) -> None:
+        """Says that it is over, waits ``grace`` seconds for what is under way, and closes the port."""
         await self._probes.stop()
-        await self._front.stop(self._server, grace)
-        self._probes.close()
+        await self._front.drain(grace)
+        if and_close:
+            await self._front.close(self._server)
+            self._probes.close()
 
 
 def layers(parts: Parts, telemetry: Telemetry) -> grpc.ServerInterceptor:

@@ -158,6 +158,8 @@ def test_a_call_under_way_is_finished(serving: Serving) -> None:
         # It waits for the lock of the database.
         request = pb.CancelTaskRequest(task_id=serving.task_id)
         cancel = pb.TaskServiceStub(channel).CancelTask.future(request, metadata=list(BEARER.items()), timeout=60)
+        # What was sent later has been answered, so this one has begun.
+        pb.ClusterServiceStub(channel).ListClusters(pb.ListClustersRequest(), metadata=list(BEARER.items()), timeout=60)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(health).status == health_pb2.HealthCheckResponse.SERVING
         serving.process.terminate()
@@ -180,12 +182,12 @@ def test_a_watch_ends_with_an_event_that_says_so(serving: Serving, tmp_path: Pat
         first, lines = next(watch), events.iter_lines()
         assert json.loads(next(lines).removeprefix("data:"))["phase"] == first.phase
         serving.process.terminate()
-        last = next(watch)
+        last = next(state for state in watch if state.HasField("end"))
         assert (last.end.reason, last.phase, list(last.chunks)) == ("server_unavailable", first.phase, [])
         with pytest.raises(grpc.RpcError) as caught:
             next(watch)
         assert failure_of(caught.value).reason == "server_unavailable"
-        (told,) = [json.loads(line.removeprefix("data:")) for line in lines if line]
+        told = [json.loads(line.removeprefix("data:")) for line in lines if line][-1]
         assert told["end"] == {"reason": "server_unavailable", "message": last.end.message}
         assert (told["phase"], told["chunks"]) == (first.phase, [])
     assert serving.process.wait(60) == 0

@@ -20,12 +20,17 @@ class LoopThread:
     """A loop that runs until the process ends."""
 
     def __init__(self) -> None:
+        self._kept: list[object] = []
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._run, name="bridgx-loop", daemon=True).start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def keep(self, server: object) -> None:
+        """Holds a server until the process ends: grpc.aio stops one at once that nobody holds."""
+        self._kept.append(server)
 
     def begin(self, coroutine: Coroutine[Any, Any, Answer]) -> Future[Answer]:
         """Starts a coroutine from another thread."""

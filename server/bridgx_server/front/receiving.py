@@ -72,6 +72,7 @@ class Front(grpc.GenericRpcHandler):
         self._handlers = {method.name: self._handler(method) for method in methods}
         self._stopping = asyncio.Event()
         self._closing: asyncio.Event | None = None
+        self._open = 0  # calls under way
         self._refused = 0  # calls that came while the server stops
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -95,6 +96,9 @@ class Front(grpc.GenericRpcHandler):
             await self._refuse_while_stopping()
             _refuse_by_headers(method, call)
             request = await self._arrivals.message(context)
+            await self._refuse_while_stopping()
+            self._open += 1
+            context.add_done_callback(self._ended)  # type: ignore[arg-type]  # takes the context by place
             if method.streaming:
                 await self._stream(Steps(method, request, call), context)
                 return None
@@ -127,6 +131,9 @@ class Front(grpc.GenericRpcHandler):
             self._tell(method.name, call)
         await context.abort_with_status(status)
 
+    def _ended(self, _: object) -> None:
+        self._open -= 1
+
     # A stream: each of its messages is made in a thread, and between them it holds none.
 
     async def _stream(self, steps: Steps, context: ServicerContext) -> None:
@@ -158,20 +165,24 @@ class Front(grpc.GenericRpcHandler):
 
     # The end.
 
-    async def stop(self, server: grpc.aio.Server, grace: float) -> None:
-        """Refuses what comes from now on as UNAVAILABLE, lets what is under way end within ``grace`` seconds, and stops.
-
-        A call that comes while gRPC itself stops is CANCELLED by it, as if its caller had given up, until the client knows
-        that the connection closes. So callers are refused for a moment, that they may go elsewhere; then those that still
-        come are held without an answer, which keeps them from calling again, until their connections know.
-        """
+    async def drain(self, grace: float) -> None:
+        """Refuses what comes from now on as UNAVAILABLE, and waits ``grace`` seconds at most for what is under way."""
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
         self._stopping.set()
         await self._until_nobody_calls(loop.time() + min(DRAIN, grace))
+        while self._open and loop.time() < until:
+            await asyncio.sleep(HELD)
+
+    async def close(self, server: grpc.aio.Server) -> None:
+        """Ends the server, and what is still under way.
+
+        A call that comes while gRPC itself stops is CANCELLED by it, as if its caller had given up, until the client knows
+        that the connection closes. So callers are held without an answer for a moment, which keeps them from calling again.
+        """
         self._closing = asyncio.Event()
         await asyncio.sleep(HELD)
-        stopped = asyncio.create_task(server.stop(max(until - loop.time(), HELD)))
+        stopped = asyncio.create_task(server.stop(2 * HELD))
         await asyncio.sleep(HELD)
         self._closing.set()
         await stopped
