@@ -68,6 +68,8 @@ local DOCUMENT = "/api/v1/openapi.json"
 
 local BODY_LIMIT = 1048576  -- bytes, of a request; the buffer filter counts those that do not say their length
 
+local LONGEST = 1000  -- bytes of a text of Envoy's or of this file in an answer, each of which may become six
+
 -- What a call may take that does not say so itself, as gRPC writes it. The route gives up a little later.
 local DEADLINE = "60S"
 
@@ -164,12 +166,17 @@ local function unquoting(text)
   return (text:match("^[^\n]*"):gsub("invalid value .* for type ", "invalid value for type "))
 end
 
+-- The beginning of a text: a path or a name may be as long as all headers together.
+local function clipped(text)
+  return #text > LONGEST and text:sub(1, LONGEST) .. "…" or text
+end
+
 -- A google.rpc.Status in JSON as it is; plain text becomes one.
 local function status_of(body, code)
   if begins(body, '{"code":') or begins(body, '{"message":') then
     return body
   end
-  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or unquoting(body)))
+  return string.format('{"code":%d,"message":%s,"details":[]}', code, quoted(PLAIN[body] or clipped(unquoting(body))))
 end
 
 -- Quotes inside JSON strings are escaped, so these patterns match keys only.

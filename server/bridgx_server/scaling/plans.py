@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 
-from bridgx_server.errors import BridgXError, InvalidFields
+from bridgx_server.errors import FIRST, BridgXError, InvalidFields
 from bridgx_server.providers.base import Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.gate import Gates, OpenGates
@@ -118,8 +118,8 @@ class Planner:
             NotFound: no such cluster.
             ProviderError: the account's adapter cannot be had.
         """
-        with self.store.transaction():
-            cluster = clusters.locked(self.store, scope, cluster_name)
+        with self.store.snapshot():
+            cluster = clusters.named(self.store, scope, cluster_name)
             load = tasks.load_of(self.store, cluster.id)
             before = len(queue.open_tasks_of(self.store, cluster.id))
             refusals = _refusals(lambda: tasks.check_quota(cluster, load, count), "count")
@@ -156,8 +156,8 @@ class Planner:
             NotFound: no such cluster.
             ProviderError: the account's adapter cannot be had.
         """
-        with self.store.transaction():
-            cluster = clusters.locked(self.store, scope, cluster_name)
+        with self.store.snapshot():
+            cluster = clusters.named(self.store, scope, cluster_name)
             before = len(queue.open_tasks_of(self.store, cluster.id))
             running = instances.unchosen(self.store, cluster.id)
             policy = "" if ips else termination_policy or cluster.termination_policy
@@ -223,7 +223,9 @@ def _refusals(check: Callable[[], object], about: str) -> list[Refusal]:
     try:
         check()
     except InvalidFields as error:
-        return [Refusal(error.reason, row.field, row.message) for row in error.fields]
+        told = [Refusal(error.reason, row.field, row.message) for row in error.fields[:FIRST]]
+        left = len(error.fields) - len(told)
+        return [*told, Refusal(error.reason, about, f"and {left:,} more")] if left else told
     except BridgXError as error:
         return [Refusal(error.reason, about, error.message)]
     return []

@@ -209,7 +209,7 @@ def cancel(store: Store, scope: Scope, task_id: int, created_machines: str, *, a
 
 def describe(store: Store, scope: Scope, task_id: int) -> TaskView:
     """A task with its chunks and counts, all of one moment. Raises NotFound."""
-    with store.transaction():
+    with store.snapshot():
         task = _seen(store, scope, task_id)
         ledger = chunks.of_task(store, task_id)
         counts = chunks.counts_of_task(store, task_id, task.action)

@@ -16,10 +16,16 @@ _MYSQL = (1021, 1114, 1878)
 
 
 def is_full(error: Exception) -> bool:
-    """Whether a statement failed since there is no room for what it would have written."""
+    """Whether a statement failed since there is no room for what it would have written, or what came after one did."""
     if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
         return False
-    cause = error.__cause__ or error.__context__
-    if getattr(cause, "sqlite_errorcode", None) == _SQLITE or getattr(cause, "sqlstate", None) == _POSTGRESQL:
-        return True
-    return bool(error.args) and error.args[0] in _MYSQL
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if getattr(link, "sqlite_errorcode", None) == _SQLITE or getattr(link, "sqlstate", None) == _POSTGRESQL:
+            return True
+        if isinstance(link, OperationalError) and link.args and link.args[0] in _MYSQL:
+            return True
+        link = link.__cause__ or link.__context__
+    return False
