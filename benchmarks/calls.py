@@ -23,8 +23,15 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import bridgx.v1 as pb
 
-def layers(url, token):
+class Nothing(pb.InstanceServiceServicer):
+    def CountInstances(self, request, context):
+        return pb.CountInstancesResponse(instance_num=1)
+
+async def in_layers(address, url, token):
     from bridgx_server import logs
+    from bridgx_server.front.methods import Methods
+    from bridgx_server.front.receiving import Front, FrontLimits
+    from bridgx_server.interceptors.telemetry import Telemetry
     from bridgx_server.server import Parts, layers
     from bridgx_server.settings import Settings
     from bridgx_server.store.database import Store
@@ -34,14 +41,19 @@ def layers(url, token):
     logs.set_up("info", "json")
     store = Store(url)
     migrate(store)
-    return layers(Parts(Settings(database_url=url), store, Keyring.of(bytes(32)), {"benchmark": token}))
+    parts = Parts(Settings(database_url=url), store, Keyring.of(bytes(32)), {"benchmark": token})
+    methods, telemetry = Methods(), Telemetry()
+    pb.add_InstanceServiceServicer_to_server(Nothing(), methods)
+    limits = FrontLimits(message_time=10, call_time=60, stream_time=60, threads=32, backlog=4000)
+    server = grpc.aio.server(handlers=[Front(methods.within(layers(parts, telemetry)), limits, telemetry.tell)])
+    server.add_insecure_port(address)
+    await server.start()
+    await server.wait_for_termination()
 
-class Nothing(pb.InstanceServiceServicer):
-    def CountInstances(self, request, context):
-        return pb.CountInstancesResponse(instance_num=1)
-
-interceptors = [layers(*sys.argv[2:])] if len(sys.argv) > 2 else []
-server = grpc.server(ThreadPoolExecutor(32), interceptors=interceptors)
+if len(sys.argv) > 2:
+    import asyncio
+    asyncio.run(in_layers(*sys.argv[1:]))
+server = grpc.server(ThreadPoolExecutor(32))
 pb.add_InstanceServiceServicer_to_server(Nothing(), server)
 server.add_insecure_port(sys.argv[1])
 server.start()

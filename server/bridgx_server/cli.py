@@ -44,6 +44,7 @@ API_ONLY = (
     "watches_per_caller",
     "watch_time",
     "call_time",
+    "message_time",
     "backlog",
     "connections",
     "connection_streams",
@@ -110,7 +111,7 @@ def serve(**flags: Any) -> None:
     except (OSError, TransportError) as error:
         raise click.ClickException(str(error)) from None
     ended.wait()
-    server.stop()
+    server.stop(and_close=False)
 
 
 @main.command(epilog=secrets_epilog())

@@ -17,6 +17,10 @@ class FieldError:
     message: str
 
 
+FIRST = 20  # of many faults that are told one by one
+LONGEST = 300  # characters that are told of a fault, and of the name of its field
+
+
 class BridgXError(Exception):
     """A request that cannot be fulfilled. ``reason`` is a word of ErrorReason in lower case."""
 
@@ -27,10 +31,10 @@ class BridgXError(Exception):
 
 
 class InvalidFields(BridgXError):
-    """Fields that are missing, malformed, or name what does not exist."""
+    """Fields that are missing, malformed, or name what does not exist. Of many the message names the first, and how many more."""
 
     def __init__(self, fields: Sequence[FieldError]) -> None:
-        super().__init__("param_invalid", "; ".join(f"{error.field}: {error.message}" for error in fields))
+        super().__init__("param_invalid", listed(fields))
         self.fields = tuple(fields)
 
 
@@ -93,3 +97,16 @@ class PermissionDenied(BridgXError):
 
     def __init__(self, message: str) -> None:
         super().__init__("permission_denied", message)
+
+
+def listed(fields: Sequence[FieldError], first: int = FIRST, longest: int = LONGEST) -> str:
+    """``first`` of the faults in one text, each of its parts cut to ``longest`` characters, and how many more there are."""
+    told = [f"{clipped(error.field, longest)}: {clipped(error.message, longest)}" for error in fields[:first]]
+    if len(fields) > first:
+        told.append(f"and {len(fields) - first:,} more")
+    return "; ".join(told)
+
+
+def clipped(text: str, longest: int) -> str:
+    """A text of at most ``longest`` characters; one that was longer ends with an ellipsis."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

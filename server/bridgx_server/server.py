@@ -5,21 +5,27 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import bridgx.v1 as pb
 import grpc
+import grpc.aio
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2
 
+from bridgx_server.front.loop import loop_thread
+from bridgx_server.front.methods import Method, Methods
+from bridgx_server.front.probes import Probes
+from bridgx_server.front.receiving import Front, FrontLimits
 from bridgx_server.identities.directory import Directory
 from bridgx_server.interceptors.audit import Audit
 from bridgx_server.interceptors.auth import Auth
 from bridgx_server.interceptors.deadlines import Deadlines
+from bridgx_server.interceptors.endings import Endings
 from bridgx_server.interceptors.errors import Errors
 from bridgx_server.interceptors.origin import networks_of
 from bridgx_server.interceptors.parsing import Parsing
@@ -70,6 +76,8 @@ SERVICES = (
     "TaskService",
     "TokenService",
 )
+NAMES = tuple(f"bridgx.v1.{name}" for name in SERVICES)
+PENDING = 20_000  # calls
 MESSAGE_LIMIT = 1024 * 1024  # bytes, of a request
 METADATA_LIMIT = 32 * 1024  # bytes of headers; the edge lets less through
 IDLE = 300  # seconds without a call after which a connection is closed
@@ -157,39 +165,31 @@ class Server:
         engine = parts.engine(clouds)
         self._worker = make_worker(engine) if parts.settings.worker else None
         self._housekeeping = parts.housekeeping(networks) if parts.settings.worker else None
-        self._health = health.HealthServicer()
-        self._server = self._make_server(parts)
-        self._add_services(parts, clouds, engine, networks)
+        telemetry = Telemetry()
+        methods = list(self._methods(parts, clouds, engine, networks).within(layers(parts, telemetry)))
+        self._loop = loop_thread()
+        self._listener = self._loop.run(_Listener.made(parts.settings, methods, telemetry))
         self.port = 0
 
-    def _make_server(self, parts: Parts) -> grpc.Server:
-        settings = parts.settings
-        # A watch holds a thread for as long as it lasts, so watches have room of their own.
-        threads = settings.threads + settings.watches
-        return grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="bridgx-call"),
-            interceptors=[layers(parts)],
-            options=_channel_options(settings),
-            maximum_concurrent_rpcs=threads + settings.backlog,
-        )
-
-    def _add_services(self, parts: Parts, clouds: AccountClouds, engine: Engine, networks: Networks) -> None:
+    def _methods(self, parts: Parts, clouds: AccountClouds, engine: Engine, networks: Networks) -> Methods:
         store, keyring, settings = parts.store, parts.keyring, parts.settings
         planner = Planner(store, clouds, parts.templates(), settings.engine_settings(), self._background, parts.limiter)
         wake = self._worker.wake if self._worker else (lambda: None)
-        pb.add_AccountServiceServicer_to_server(AccountService(parts.claims, keyring, clouds), self._server)
-        pb.add_AuditServiceServicer_to_server(AuditService(store), self._server)
-        pb.add_TokenServiceServicer_to_server(TokenService(store), self._server)
+        methods = Methods()
+        server: Any = methods
+        pb.add_AccountServiceServicer_to_server(AccountService(parts.claims, keyring, clouds), server)
+        pb.add_AuditServiceServicer_to_server(AuditService(store), server)
+        pb.add_TokenServiceServicer_to_server(TokenService(store), server)
         pb.add_ClusterServiceServicer_to_server(
             ClusterService(
                 parts.claims, keyring, clouds, networks.catalog, settings.default_max_machines, settings.visibility
             ),
-            self._server,
+            server,
         )
-        pb.add_FeeServiceServicer_to_server(FeeService(store, settings.zone), self._server)
-        pb.add_InstanceServiceServicer_to_server(InstanceService(store), self._server)
-        pb.add_NetworkServiceServicer_to_server(NetworkService(parts.claims, networks), self._server)
-        pb.add_ReconcileServiceServicer_to_server(ReconcileService(engine, wake), self._server)
+        pb.add_FeeServiceServicer_to_server(FeeService(store, settings.zone), server)
+        pb.add_InstanceServiceServicer_to_server(InstanceService(store), server)
+        pb.add_NetworkServiceServicer_to_server(NetworkService(parts.claims, networks), server)
+        pb.add_ReconcileServiceServicer_to_server(ReconcileService(engine, wake), server)
         pb.add_TaskServiceServicer_to_server(
             TaskService(
                 parts.claims,
@@ -199,11 +199,9 @@ class Server:
                 places=WatchPlaces(settings.watches, settings.watches_per_caller),
                 watch_time=settings.watch_time,
             ),
-            self._server,
+            server,
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [f"bridgx.v1.{name}" for name in SERVICES]
-        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        return methods
 
     def start(self) -> None:
         """Listens. Raises OSError when the port is taken, TransportError when TLS cannot be had or is missing."""
@@ -217,53 +215,91 @@ class Server:
             remedy="Set --tls-certificate and --tls-key",
         )
         credentials = grpc_server_credentials(FreshTls(tls)) if tls else None
-        try:
-            self.port = (
-                self._server.add_secure_port(address, credentials)
-                if credentials
-                else self._server.add_insecure_port(address)
-            )
-        except RuntimeError:
-            self.port = 0
-        if self.port == 0:
-            raise OSError(f"cannot listen on {address}")
-        self._server.start()
+        self.port = self._loop.run(self._listener.listen(address, credentials))
         if self._worker:
             self._worker.start()
         if self._housekeeping:
             self._housekeeping.start()
-        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._loop.run(self._listener.serve())
         log.info("serving", address=address_of(settings.grpc_host, self.port), tls=bool(tls), worker=bool(self._worker))
 
-    def stop(self) -> None:
-        """Accepts nothing more, lets what is under way end, gives leases back."""
-        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+    def stop(self, *, and_close: bool = True) -> None:
+        """Accepts nothing more, lets what is under way end, gives leases back.
+
+        Without ``and_close`` the port is left to the end of the process, until which calls are answered UNAVAILABLE: when
+        gRPC closes it, calls that come at that moment are CANCELLED.
+        """
+        if not and_close:
+            self._loop.keep(self._listener)
         self._stopping.set()
-        stopped = self._server.stop(self._settings.stop_grace)
+        stopped = self._loop.begin(self._listener.stop(self._settings.stop_grace, and_close))
         if self._worker:
             self._worker.stop(self._settings.stop_grace)
         if self._housekeeping:
             self._housekeeping.stop(self._settings.stop_grace)
-        stopped.wait()
+        stopped.result()
         self._background.shutdown(wait=False, cancel_futures=True)
         log.info("stopped")
 
-    def _set_health(self, state: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
-        for name in ("", *(f"bridgx.v1.{service}" for service in SERVICES)):
-            self._health.set(name, state)
+
+class _Listener:
+    """What lives in the event loop."""
+
+    @classmethod
+    async def made(cls, settings: Settings, methods: Sequence[Method], telemetry: Telemetry) -> _Listener:
+        """One that does not listen yet."""
+        return cls(settings, methods, telemetry)
+
+    def __init__(self, settings: Settings, methods: Sequence[Method], telemetry: Telemetry) -> None:
+        limits = FrontLimits(
+            message_time=settings.message_time,
+            call_time=settings.call_time,
+            # A stream that a client does not read cannot end itself.
+            stream_time=settings.watch_time + 60,
+            threads=settings.threads,
+            backlog=settings.backlog,
+        )
+        self._front = Front(methods, limits, telemetry.tell)
+        self._probes = Probes(NAMES, settings.message_time)
+        self._server = grpc.aio.server(handlers=[self._front, self._probes], options=_channel_options(settings))
+
+    async def listen(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """The port. Raises OSError when it is taken."""
+        server = self._server
+        try:
+            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise OSError(f"cannot listen on {address}")
+        await server.start()
+        return port
+
+    async def serve(self) -> None:
+        """Says that all is well."""
+        for name in ("", *NAMES):
+            await self._probes.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float, and_close: bool) -> None:
+        """Says that it is over, waits ``grace`` seconds for what is under way, and closes the port."""
+        await self._probes.stop()
+        await self._front.drain(grace)
+        if and_close:
+            await self._front.close(self._server)
+            self._probes.close()
 
 
-def layers(parts: Parts) -> grpc.ServerInterceptor:
+def layers(parts: Parts, telemetry: Telemetry) -> grpc.ServerInterceptor:
     """All that is around every call. Who calls is known before the audit begins, which sees every refusal."""
     directory = Directory(parts.store, parts.tokens, parts.settings.issuer())
     audit = Audit(parts.store, networks_of(parts.settings.trusted_proxies))
-    # A stream that a client does not read cannot end itself.
-    deadlines = Deadlines(parts.settings.call_time, parts.settings.watch_time + 60)
-    return Stack([Telemetry(), Errors(), deadlines, Auth(directory), Parsing(), audit, Roles(), Validation()])
+    inner = [Endings(), Deadlines(), Auth(directory), Parsing(), audit, Roles(), Validation()]
+    return Stack([telemetry, Errors(), *inner])
 
 
 def _channel_options(settings: Settings) -> tuple[tuple[str, int], ...]:
     """What a connection may cost, in gRPC's own words."""
+    pending = max(PENDING, settings.threads + settings.watches + 2 * settings.backlog)
     return (
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", MESSAGE_LIMIT),
@@ -271,6 +307,9 @@ def _channel_options(settings: Settings) -> tuple[tuple[str, int], ...]:
         ("grpc.absolute_max_metadata_size", METADATA_LIMIT),
         ("grpc.max_concurrent_streams", settings.connection_streams),
         ("grpc.max_allowed_incoming_connections", settings.connections),
+        # Calls that the event loop has not come to: beyond 1,000 gRPC would refuse more and more of them, as CANCELLED.
+        ("grpc.server.max_pending_requests", pending),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * pending),
         ("grpc.server_handshake_timeout_ms", 10_000),
         # A peer that is gone is noticed; one that pings more often than every 10 s, thrice, is sent away.
         ("grpc.keepalive_time_ms", 60_000),

@@ -62,12 +62,17 @@ class Settings(BaseSettings):
     insecure_plaintext: bool = Field(
         False, description="Listen beyond loopback without TLS, where everyone on the way reads tokens and secrets."
     )
-    threads: int = Field(32, ge=2, le=1024, description="Calls that are served at once, watches aside.")
+    threads: int = Field(32, ge=2, le=1024, description="Calls that are worked on at once, watches aside.")
     watches: int = Field(64, ge=1, le=1024, description="WatchTask streams that are served at once.")
     watches_per_caller: int = Field(16, ge=1, le=1024, description="Of these, the most that one caller has.")
     watch_time: Positive = Field(3600.0, description="Seconds after which a watch ends and has to be made anew.")
     call_time: Positive = Field(120.0, description="Seconds after which a call is cut off, whatever its deadline.")
-    backlog: int = Field(4000, ge=1, le=100_000, description="Calls that wait for a thread; further ones are refused.")
+    message_time: Positive = Field(
+        10.0, description="Seconds after its headers in which a call's message must have come, else it is ended."
+    )
+    backlog: int = Field(
+        4000, ge=1, le=100_000, description="Calls that wait for a thread, beyond which they are refused."
+    )
     connections: int = Field(1024, ge=8, le=100_000, description="Connections to the gRPC server at once.")
     connection_streams: int = Field(512, ge=8, le=10_000, description="Calls on one connection at once.")
     worker: bool = Field(True, description="Whether `bridgx serve` carries out tasks too.")

@@ -16,6 +16,8 @@ class Frame(NamedTuple):
 
     kind: int
     payload: bytes
+    flags: int = 0
+    stream: int = 0
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -45,6 +47,21 @@ def header_block(path: str, *further: tuple[str, str]) -> bytes:
     ):
         block += b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
     return block
+
+
+def headers_alone(path: str, count: int, *further: tuple[str, str]) -> bytes:
+    """So many calls of which nothing but the headers comes."""
+    block = header_block(path, *further)
+    return b"".join(frame(HEADERS, END_HEADERS, 2 * number + 1, block) for number in range(count))
+
+
+def ended(frames: list[Frame]) -> set[int]:
+    """The streams that the server has ended."""
+    return {
+        row.stream
+        for row in frames
+        if row.kind == RST_STREAM or (row.kind in (HEADERS, DATA) and row.flags & END_STREAM)
+    }
 
 
 def malformed() -> dict[str, bytes]:
@@ -118,7 +135,8 @@ def frames_until(connection: socket.socket, enough: Callable[[list[Frame]], bool
         assert piece, f"the connection was ended after {[frame.kind for frame in frames]}"
         received += piece
         while len(received) >= 9 and len(received) >= 9 + (length := int.from_bytes(received[:3], "big")):
-            frames.append(Frame(received[3], received[9 : 9 + length]))
+            stream = int.from_bytes(received[5:9], "big")
+            frames.append(Frame(received[3], received[9 : 9 + length], received[4], stream))
             received = received[9 + length :]
     return frames
 

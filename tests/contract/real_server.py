@@ -31,8 +31,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(directory: Path, **changes: Any) -> Iterator[Served]:
-    """A server with these settings."""
+def served(directory: Path, *clusters: str, **changes: Any) -> Iterator[Served]:
+    """A server with these settings, and with further clusters of these names, which have no machines."""
     settings = Settings(
         database_url=f"sqlite:///{directory}/bridgx.db",
         secret_key="11" * 32,
@@ -44,7 +44,8 @@ def served(directory: Path, **changes: Any) -> Iterator[Served]:
     store = Store(settings.database_url)
     migrate(store)
     world = World(store, FakeCloud(), QUICK)
-    world.add_cluster("web")
+    for name in ("web", *clusters):
+        world.add_cluster(name)
     task_id = str(world.expand(1))
     keyring = settings.keyring()
     assert keyring is not None

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import bridgx.v1 as pb
 import grpc
+import grpc.aio
 import pytest
 from bridgx import failure_of
-from bridgx_server.interceptors.deadlines import Deadlines, Watchdog
+from bridgx_server.front.loop import loop_thread
+from bridgx_server.front.methods import Methods
+from bridgx_server.front.receiving import Front, FrontLimits
+from bridgx_server.interceptors.deadlines import Deadlines
 from bridgx_server.interceptors.errors import Errors
+from bridgx_server.interceptors.stack import Stack
+from bridgx_server.interceptors.telemetry import Telemetry
 from contract import hostile
 from contract.conftest import until
 from contract.hostile import PING, SETTINGS, frame
@@ -198,54 +203,62 @@ class Slow(pb.ClusterServiceServicer):
 
 
 @contextlib.contextmanager
-def slow_server(limit: float) -> Iterator[tuple[Slow, pb.ClusterServiceStub]]:
-    slow = Slow()
-    server = grpc.server(ThreadPoolExecutor(1), interceptors=[Errors(), Deadlines(limit, limit)])
-    pb.add_ClusterServiceServicer_to_server(slow, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+def slow_server(call_time: float) -> Iterator[tuple[Slow, pb.ClusterServiceStub]]:
+    """One thread, in which :class:`Slow` answers."""
+    slow, methods = Slow(), Methods()
+    pb.add_ClusterServiceServicer_to_server(slow, cast(Any, methods))
+    limits = FrontLimits(message_time=60, call_time=call_time, stream_time=60, threads=1, backlog=100)
+
+    async def begun() -> tuple[grpc.aio.Server, Front, int]:
+        telemetry = Telemetry()
+        front = Front(methods.within(Stack([telemetry, Errors(), Deadlines()])), limits, telemetry.tell)
+        server = grpc.aio.server(handlers=[front])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        return server, front, port
+
+    server, front, port = loop_thread().run(begun())
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield slow, pb.ClusterServiceStub(channel)
     finally:
         slow.go_on.set()
-        server.stop(None).wait()
+        loop_thread().run(front.stop(server, 1.0))
 
 
 def test_a_call_without_a_deadline_is_ended_by_the_servers() -> None:
-    with slow_server(0.5) as (_, clusters), pytest.raises(grpc.RpcError) as caught:
-        clusters.ListClusters(pb.ListClustersRequest())
-    assert caught.value.code() is grpc.StatusCode.CANCELLED
+    with slow_server(0.5) as (slow, clusters):
+        with pytest.raises(grpc.RpcError) as caught:
+            clusters.ListClusters(pb.ListClustersRequest(), metadata=ALICE)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert failure_of(caught.value).reason == "deadline_exceeded"
+        # It keeps its thread until it has ended, and another waits for that, or for its own end.
+        with pytest.raises(grpc.RpcError):
+            clusters.ListClusters(pb.ListClustersRequest(account="other"), metadata=ALICE)
+        assert slow.begun == [""]
 
 
 def test_a_call_whose_deadline_passed_while_it_waited_is_not_begun() -> None:
     with slow_server(60) as (slow, clusters):
-        first = clusters.ListClusters.future(pb.ListClustersRequest(account="first"))
+        first = clusters.ListClusters.future(pb.ListClustersRequest(account="first"), metadata=ALICE)
         until(lambda: slow.begun == ["first"])
         with pytest.raises(grpc.RpcError) as caught:
-            clusters.ListClusters(pb.ListClustersRequest(account="late"), timeout=0.2)
+            clusters.ListClusters(pb.ListClustersRequest(account="late"), timeout=0.2, metadata=ALICE)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         slow.go_on.set()
         first.result(60)
-        clusters.ListClusters(pb.ListClustersRequest(account="last"), timeout=60)
+        clusters.ListClusters(pb.ListClustersRequest(account="last"), timeout=60, metadata=ALICE)
         assert slow.begun == ["first", "last"]
 
 
-def test_the_watchdog_acts_in_order_on_what_is_not_forgotten() -> None:
-    seen: list[int] = []
-    ended = threading.Event()
-    watchdog = Watchdog()
-    watchdog.after(0.3, ended.set)
-    watchdog.after(0.2, lambda: seen.append(2))
-    forgotten = watchdog.after(0.15, lambda: seen.append(0))
-    watchdog.after(0.1, lambda: seen.append(1))
-    watchdog.forget(forgotten)
-    assert ended.wait(60)
-    assert seen == [1, 2]
-
-
-def test_calls_that_have_ended_leave_nothing_in_the_watchdog() -> None:
-    watchdog = Watchdog()
-    for _ in range(10_000):
-        watchdog.forget(watchdog.after(3600, lambda: None))
-    assert watchdog.waiting < 500
+def test_a_call_that_is_taken_back_while_it_waits_is_not_begun() -> None:
+    with slow_server(60) as (slow, clusters):
+        first = clusters.ListClusters.future(pb.ListClustersRequest(account="first"), metadata=ALICE)
+        until(lambda: slow.begun == ["first"])
+        for _ in range(20):
+            clusters.ListClusters.future(pb.ListClustersRequest(account="taken back"), metadata=ALICE).cancel()
+        last = clusters.ListClusters.future(pb.ListClustersRequest(account="last"), metadata=ALICE)
+        slow.go_on.set()
+        first.result(60)
+        last.result(60)
+        assert slow.begun == ["first", "last"]

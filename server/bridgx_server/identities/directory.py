@@ -7,6 +7,7 @@ import hmac
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from cachetools import TTLCache
@@ -18,6 +19,7 @@ from bridgx_server.identities.identity import Identity, Role, of_settings
 from bridgx_server.identities.issuer import Issuer
 from bridgx_server.store import tokens
 from bridgx_server.store.database import Store
+from bridgx_server.store.tokens import StoredToken
 
 REMEMBERED = 2.0  # seconds until a token is looked up anew: so long a revoked one may still be accepted
 ENTRIES = 10_000  # tokens that are remembered
@@ -46,6 +48,8 @@ class Directory:
         self._settings = [(_digest(token), identity_of_entry(entry)) for entry, token in settings_tokens.items()]
         self._known: TTLCache[bytes, Identity] = TTLCache(ENTRIES, REMEMBERED, timer=clock)
         self._lock = threading.Lock()
+        self._noting: set[int] = set()
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="bridgx-notes")
 
     def identify(self, token: str) -> Identity:
         """Whose token it is.
@@ -86,11 +90,28 @@ class Directory:
         status = stored.status(now)
         if status != "active":
             raise TokenInvalid(f"the bearer token {'has expired' if status == 'expired' else 'was revoked'}")
-        try:
-            tokens.note_use(self._store, stored, now)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("last use not noted", token_id=stored.id, error=type(error).__name__)
+        self._note_use(stored, now)
         return Identity(stored.name, f"token:{stored.id}", "token", Role.of(stored.role), stored.scope)
+
+    def _note_use(self, token: StoredToken, now: int) -> None:
+        """In a thread of its own: a call that only reads must not wait for who writes to the database."""
+        if not tokens.is_use_to_note(token, now):
+            return
+        with self._lock:
+            if token.id in self._noting:
+                return
+            self._noting.add(token.id)
+
+        def note() -> None:
+            try:
+                tokens.note_use(self._store, token, now)
+            except (OperationalError, InterfaceError) as error:
+                log.warning("last use not noted", token_id=token.id, error=type(error).__name__)
+            finally:
+                with self._lock:
+                    self._noting.discard(token.id)
+
+        self._notes.submit(note)
 
 
 def identity_of_entry(entry: str) -> Identity:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import grpc
 import structlog
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -13,6 +12,7 @@ from peewee import InterfaceError, OperationalError
 
 from bridgx_server.domain.text import visible
 from bridgx_server.errors import BridgXError
+from bridgx_server.front.context import CallContext
 from bridgx_server.interceptors.caller import current_identity, current_request_id
 from bridgx_server.interceptors.errors import reason_of
 from bridgx_server.interceptors.layer import Layer
@@ -38,7 +38,7 @@ class Audit(Layer):
         self._store = store
         self._proxies = proxies
 
-    def around(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: str, request: Any, context: CallContext) -> Iterator[None]:
         operation = operation_of(method)
         if operation is None or not operation.changes:
             yield
@@ -58,7 +58,7 @@ class Audit(Layer):
             if not change.written:
                 self._tell(change, detail, resource, audit.UNCHANGED, "")
 
-    def _actor(self, context: grpc.ServicerContext) -> Actor:
+    def _actor(self, context: CallContext) -> Actor:
         identity = current_identity()
         origin = origin_of(context, self._proxies)
         return Actor(identity.name, identity.kind, identity.key, origin.address, origin.proxy)

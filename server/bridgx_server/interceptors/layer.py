@@ -8,14 +8,16 @@ from typing import Any
 
 import grpc
 
+from bridgx_server.front.context import CallContext
+
 
 class Layer(grpc.ServerInterceptor):
     """Wraps calls with one request, answered once or by a stream. A subclass overrides :meth:`around`.
 
-    Calls with a stream of requests pass as they are: the reflection service alone has them.
+    Calls with a stream of requests pass as they are; there are none.
     """
 
-    def around(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: str, request: Any, context: CallContext) -> Iterator[None]:
         """A generator that yields once, where the call happens; what the call raises is raised there."""
         raise NotImplementedError
 
@@ -37,14 +39,14 @@ class Layer(grpc.ServerInterceptor):
         )
 
     def _unary(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
+        def call(request: Any, context: CallContext) -> Any:
             with _Around(self.around(method, request, context)):
                 return inner(request, context)
 
         return call
 
     def _stream(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
-        def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        def call(request: Any, context: CallContext) -> Iterator[Any]:
             with _Around(self.around(method, request, context)):
                 yield from inner(request, context)
 

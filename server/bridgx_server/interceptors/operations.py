@@ -86,10 +86,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "TokenService.RevokeToken": changes(ADMIN, "token", "token_id"),
 }
 
-# Answered without a token: a load balancer has none. (The reflection service, which tells the published protos and nothing
-# else, is a stream of requests and passes by the interceptors.)
-OPEN = ("/grpc.health.v1.Health/",)
-
 PREFIX = "/bridgx.v1."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import grpc
+from bridgx_server.front.context import CallContext
 
 Proxies = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
@@ -20,7 +20,7 @@ class Origin:
     proxy: str = ""
 
 
-def origin_of(context: grpc.ServicerContext, proxies: Proxies) -> Origin:
+def origin_of(context: CallContext, proxies: Proxies) -> Origin:
     """Envoy appends the address that it was called from to X-Forwarded-For, so the last entry is its own word.
 
     Everything before it is the caller's, and the whole of it where the caller is no proxy that is known here.

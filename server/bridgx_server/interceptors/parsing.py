@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from bridgx_server.errors import BridgXError
+from bridgx_server.front.context import CallContext
 
 
 class Parsing(grpc.ServerInterceptor):  # type: ignore[misc]
@@ -29,12 +30,12 @@ class Parsing(grpc.ServerInterceptor):  # type: ignore[misc]
         parse, serialize = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
 
-            def stream(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            def stream(request: bytes, context: CallContext) -> Iterator[Any]:
                 yield from handler.unary_stream(_message(parse, request), context)
 
             return grpc.unary_stream_rpc_method_handler(stream, None, serialize)
 
-        def unary(request: bytes, context: grpc.ServicerContext) -> Any:
+        def unary(request: bytes, context: CallContext) -> Any:
             return handler.unary_unary(_message(parse, request), context)
 
         return grpc.unary_unary_rpc_method_handler(unary, None, serialize)

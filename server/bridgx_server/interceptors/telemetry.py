@@ -6,53 +6,64 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import grpc
 import structlog
 
-from bridgx_server.interceptors.caller import current_caller, set_call
+from bridgx_server.front.context import CallContext
+from bridgx_server.interceptors.caller import current_caller, current_request_id, set_call
 from bridgx_server.interceptors.layer import Layer
 
-QUIET = ("/grpc.health.v1.Health/",)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 log = structlog.get_logger("bridgx.call")
 
 
-class Telemetry(Layer):
-    """Gives the call its id, takes its Idempotency-Key, and says afterwards how it went."""
+# Ids are to differ, and may be guessed. Asking the system for randomness would let go of the interpreter's lock.
+_random = random.Random()
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        # Ids are to differ, and may be guessed. Asking the system for randomness would let go of the interpreter's lock.
-        self._random = random.Random()
+
+class Telemetry(Layer):
+    """Says of each call afterwards how it went."""
+
+    def __init__(self) -> None:
         # Once, and not for every line.
         self._log = log.bind()
 
-    def around(self, method: str, request: Any, context: Any) -> Iterator[None]:
-        metadata = {key: str(value) for key, value in context.invocation_metadata()}
-        given = metadata.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else self._new_id()
-        # Two keys would be two calls: together they are none that the validation lets pass.
-        keys = ", ".join(str(value) for key, value in context.invocation_metadata() if key == "idempotency-key")
-        set_call(request_id=request_id, idempotency_key=keys)
-        started = self._clock()
+    def around(self, method: str, request: Any, context: CallContext) -> Iterator[None]:
         try:
             yield
         finally:
-            if not method.startswith(QUIET):
-                code = context.code()
-                self._log.info(
-                    "call",
-                    method=method,
-                    code=code.name if isinstance(code, grpc.StatusCode) else "OK",
-                    milliseconds=round(1000 * (self._clock() - started), 1),
-                    caller=current_caller(),
-                    peer=context.peer(),
-                    request_id=request_id,
-                )
+            self.tell(method, context)
 
-    def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+    def tell(self, method: str, context: CallContext) -> None:
+        """Logs a call that has ended."""
+        code = context.code()
+        self._log.info(
+            "call",
+            method=method,
+            code=code.name if code is not None else "OK",
+            milliseconds=round(1000 * (time.perf_counter() - context.started), 1),
+            caller=current_caller(),
+            peer=context.peer(),
+            request_id=current_request_id(),
+        )
+
+
+def note_call(context: CallContext) -> None:
+    """Gives a call its id, the caller's own where that is one, and takes its Idempotency-Key."""
+    given = ""
+    keys: list[str] = []
+    for name, value in context.invocation_metadata():
+        if name == "x-request-id":
+            given = str(value)
+        elif name == "idempotency-key":
+            keys.append(str(value))
+    # Two keys would be two calls: together they are none that the validation lets pass.
+    key = ", ".join(keys)
+    set_call(request_id=given if _REQUEST_ID.fullmatch(given) else _new_id(), idempotency_key=key)
+
+
+def _new_id() -> str:
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))

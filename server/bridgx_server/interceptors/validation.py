@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
 import protovalidate
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from bridgx_server.domain.text import unreadable, visible
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
+from bridgx_server.front.context import CallContext
 from bridgx_server.interceptors.caller import current_idempotency_key
 from bridgx_server.interceptors.layer import Layer
 
@@ -25,7 +25,7 @@ class Validation(Layer):
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
 
-    def around(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
+    def around(self, method: str, request: Any, context: CallContext) -> Iterator[None]:
         if isinstance(request, Message) and method.startswith("/bridgx."):
             errors = list(_unreadable(request))
             errors += [

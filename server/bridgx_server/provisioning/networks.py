@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.making import GROUP, SUBNET, VPC, WORDS, Making, Place, Step, told
 from bridgx_server.provisioning.once import Attempt
+from bridgx_server.provisioning.refreshing import Refresher
 from bridgx_server.provisioning.visibility import NotReadyYet, Patience
 from bridgx_server.scaling.engine import Clouds
 from bridgx_server.store import networks
@@ -41,6 +43,7 @@ class Networks:
     clouds: Clouds
     catalog: Catalog
     patience: Patience = field(default_factory=Patience)
+    refresher: Refresher = field(default_factory=Refresher, compare=False)
 
     def until(self, left: float | None) -> Networks:
         """The flows for a caller who waits for ``left`` seconds more; None: it has set no deadline."""
@@ -188,29 +191,27 @@ class Networks:
         page = networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
         for account_id, region in {(vpc.account_id, vpc.region_id) for vpc in page.rows}:
             ids = [vpc.vpc_id for vpc in page.rows if (vpc.account_id, vpc.region_id) == (account_id, region)]
-            try:
-                found = self.clouds.provider(account_id).describe_vpcs(region, ids)
-            except ProviderError as error:
-                log.warning("VPCs not refreshed", account_id=account_id, error_class=error.kind.value)
-                continue
-            networks.refresh_vpcs(self.store, account_id, found)
+            self.refresher.refresh("VPCs", partial(self._refresh_vpcs, account_id, region, ids))
         return networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
 
     def list_subnets(self, scope: Scope, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:
         """The subnets of a VPC, as the cloud describes them now; raises NotFound."""
         vpc = networks.get_vpc(self.store, scope, vpc_id)
-        try:
-            found = self.clouds.provider(vpc.account_id).describe_subnets(vpc.region_id, vpc_id)
-        except ProviderError as error:
-            log.warning("subnets not refreshed", vpc_id=vpc_id, error_class=error.kind.value)
-        else:
-            networks.refresh_subnets(self.store, vpc.account_id, found)
+        self.refresher.refresh("subnets", partial(self._refresh_subnets, vpc))
         return networks.page_subnets(self.store, scope, vpc_id, name, wanted)
 
     def list_groups(self, scope: Scope, vpc_id: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredGroup]:
         """The security groups of a VPC; raises NotFound."""
         networks.get_vpc(self.store, scope, vpc_id)
         return networks.page_groups(self.store, scope, vpc_id, region_id, name, wanted)
+
+    def _refresh_vpcs(self, account_id: int, region_id: str, vpc_ids: Sequence[str]) -> None:
+        found = self.clouds.provider(account_id).describe_vpcs(region_id, vpc_ids)
+        networks.refresh_vpcs(self.store, account_id, found)
+
+    def _refresh_subnets(self, vpc: StoredVpc) -> None:
+        found = self.clouds.provider(vpc.account_id).describe_subnets(vpc.region_id, vpc.vpc_id)
+        networks.refresh_subnets(self.store, vpc.account_id, found)
 
     # Steps.
 

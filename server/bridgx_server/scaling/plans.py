@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from bridgx_server.errors import BridgXError, InvalidFields
+from bridgx_server.errors import FIRST, BridgXError, InvalidFields
 from bridgx_server.providers.base import Limits, Provider
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.gate import Gates, OpenGates
@@ -110,8 +110,8 @@ class Planner:
             NotFound: no such cluster.
             ProviderError: the account's adapter cannot be had.
         """
-        with self.store.transaction():
-            cluster = clusters.locked(self.store, scope, cluster_name)
+        with self.store.snapshot():
+            cluster = clusters.named(self.store, scope, cluster_name)
             load = tasks.load_of(self.store, cluster.id)
             before = len(queue.open_tasks_of(self.store, cluster.id))
             refusals = _refusals(lambda: tasks.check_quota(cluster, load, count), "count")
@@ -158,8 +158,8 @@ class Planner:
             NotFound: no such cluster.
             ProviderError: the account's adapter cannot be had.
         """
-        with self.store.transaction():
-            cluster = clusters.locked(self.store, scope, cluster_name)
+        with self.store.snapshot():
+            cluster = clusters.named(self.store, scope, cluster_name)
             before = len(queue.open_tasks_of(self.store, cluster.id))
             running = instances.unchosen(self.store, cluster.id)
             names = len(ips) + len(instance_ids)
@@ -264,7 +264,9 @@ def _refusals(check: Callable[[], object], about: str) -> list[Refusal]:
     try:
         check()
     except InvalidFields as error:
-        return [Refusal(error.reason, row.field, row.message) for row in error.fields]
+        told = [Refusal(error.reason, row.field, row.message) for row in error.fields[:FIRST]]
+        left = len(error.fields) - len(told)
+        return [*told, Refusal(error.reason, about, f"and {left:,} more")] if left else told
     except BridgXError as error:
         return [Refusal(error.reason, about, error.message)]
     return []

@@ -224,7 +224,7 @@ def cancel(
 
 def describe(store: Store, scope: Scope, task_id: int) -> TaskView:
     """A task with its chunks and counts, all of one moment. Raises NotFound."""
-    with store.transaction():
+    with store.snapshot():
         task = _seen(store, scope, task_id)
         ledger = chunks.of_task(store, task_id)
         counts = chunks.counts_of_task(store, task_id, task.action)

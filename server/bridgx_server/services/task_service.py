@@ -16,6 +16,7 @@ from bridgx_server.interceptors.caller import (
     current_identity,
     current_scope,
 )
+from bridgx_server.pausing import Pause
 from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.scaling import tasks
@@ -40,7 +41,6 @@ class TaskService(pb.TaskServiceServicer):
         stopping: Callable[[], bool],
         places: WatchPlaces,
         watch_time: float,
-        sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``wake_worker`` is called when there is new work; ``stopping`` ends the watches, which have ``places`` and last
@@ -52,7 +52,6 @@ class TaskService(pb.TaskServiceServicer):
         self._stopping = stopping
         self._places = places
         self._watch_time = watch_time
-        self._sleep = sleep
         self._clock = clock
 
     def ExpandCluster(
@@ -134,14 +133,16 @@ class TaskService(pb.TaskServiceServicer):
         self._wake_worker()
         return pb.CancelTaskResponse(task_id=request.task_id, status=status)
 
-    def WatchTask(self, request: pb.WatchTaskRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
+    def WatchTask(  # type: ignore[override]  # the front knows pauses
+        self, request: pb.WatchTaskRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchTaskResponse | Pause]:
         with self._places.place(current_caller()):
-            yield from self._states(_number(request.task_id), context)
+            yield from self._states(_number(request.task_id))
 
-    def _states(self, task_id: int, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
+    def _states(self, task_id: int) -> Iterator[pb.WatchTaskResponse | Pause]:
         sent, known, silent = None, dict[str, pb.TaskChunk](), 0.0
         until = self._clock() + self._watch_time
-        while context.is_active() and not self._stopping():
+        while True:
             check_caller()
             task = tasks.describe(self._store, current_scope(), task_id)
             chunks = {chunk.chunk_id: messages.chunk(chunk) for chunk in task.chunks}
@@ -157,7 +158,9 @@ class TaskService(pb.TaskServiceServicer):
                 return
             if self._clock() >= until:
                 raise BridgXError("deadline_exceeded", f"a watch lasts {self._watch_time:g} s at most; watch again")
-            self._sleep(WATCH_PAUSE)
+            yield Pause(WATCH_PAUSE)
+            if self._stopping():
+                raise BridgXError("server_unavailable", "the server is going down; watch again in a moment")
 
     def _submitted(
         self, request: pb.ExpandClusterRequest | pb.ShrinkClusterRequest, submit: Callable[[Attempt], str]

@@ -179,7 +179,16 @@ def locked(store: Store, scope: Scope, name: str) -> ClusterRow:
         NotFound: no cluster has that name.
     """
     query = scope.narrowed(ClusterRow.select().where(_named(name)), ClusterRow.account_id)
-    row: ClusterRow | None = (query if store.dialect == "sqlite" else query.for_update()).first()
+    return _first(query if store.dialect == "sqlite" else query.for_update(), name)
+
+
+def named(store: Store, scope: Scope, name: str) -> ClusterRow:
+    """The row of a cluster, to be looked at. Raises NotFound."""
+    return _first(scope.narrowed(ClusterRow.select().where(_named(name)), ClusterRow.account_id), name)
+
+
+def _first(query: Any, name: str) -> ClusterRow:
+    row: ClusterRow | None = query.first()
     if row is None:
         raise NotFound("cluster", name)
     return row

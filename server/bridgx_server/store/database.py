@@ -22,6 +22,7 @@ from peewee import (
 from playhouse.pool import MaxConnectionsExceeded, _PooledMySQLDatabase, _PooledPostgresqlDatabase
 
 from bridgx_server.store.counting import Counts
+from bridgx_server.store.failures import is_full
 from bridgx_server.store.models import using
 
 CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
@@ -131,7 +132,20 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """One transaction, committed at the end of the block and rolled back by an exception; may be nested."""
-        with self.connection(), self.database.atomic():
+        try:
+            with self.connection(), self.database.atomic():
+                yield
+        except OperationalError as error:
+            if "cannot rollback" in str(error) and is_full(error):
+                # SQLite has rolled back by itself, and that there was nothing left to roll back says nothing to anyone.
+                raise OperationalError("database or disk is full") from error
+            raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads as one transaction, which changes nothing: on SQLite it waits for no writer and keeps none waiting."""
+        reading = self.database.atomic("DEFERRED") if self.dialect == "sqlite" else self.database.atomic()
+        with self.connection(), reading:
             yield
 
     @contextlib.contextmanager

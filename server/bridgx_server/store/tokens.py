@@ -128,9 +128,14 @@ def by_token(store: Store, token: str) -> StoredToken | None:
         return None if row is None else _values([row])[0]
 
 
+def is_use_to_note(token: StoredToken, now: int) -> bool:
+    """Whether the last use that is known is as old as is worth a new note."""
+    return now - token.last_used_at >= USE_NOTED
+
+
 def note_use(store: Store, token: StoredToken, now: int) -> None:
     """Writes down that a token was used, at most once a minute."""
-    if now - token.last_used_at < USE_NOTED:
+    if not is_use_to_note(token, now):
         return
     with store.connection():
         TokenRow.update(last_used_at=now).where(

@@ -241,6 +241,8 @@ class Client:
                 raise TimeoutError(f"task {task_id} has not ended within {timeout:g} s")
             try:
                 for state in self.tasks.WatchTask(v1.WatchTaskRequest(task_id=task_id), timeout=left):
+                    if state.HasField("end"):
+                        continue  # says again what was said, and that no more comes; the status follows
                     backoff = INITIAL_BACKOFF
                     if on_progress:
                         on_progress(state)

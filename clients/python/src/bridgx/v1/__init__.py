@@ -178,6 +178,7 @@ from bridgx.v1.task_service_pb2 import (
     TaskChunk,
     TaskDetail,
     TaskProgress,
+    WatchEnd,
     WatchTaskRequest,
     WatchTaskResponse,
 )
@@ -351,6 +352,7 @@ __all__ = [
     "UpdateClusterRequest",
     "UpdateClusterResponse",
     "Vpc",
+    "WatchEnd",
     "WatchTaskRequest",
     "WatchTaskResponse",
     "Zone",

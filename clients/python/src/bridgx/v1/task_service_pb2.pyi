@@ -259,7 +259,7 @@ class WatchTaskRequest(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class WatchTaskResponse(_message.Message):
-    __slots__ = ("task_id", "status", "phase", "asked", "pending", "running", "failed", "deleted", "execute_time", "reason", "error_class", "task_action", "progress", "chunks")
+    __slots__ = ("task_id", "status", "phase", "asked", "pending", "running", "failed", "deleted", "execute_time", "reason", "error_class", "task_action", "progress", "chunks", "end")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +274,7 @@ class WatchTaskResponse(_message.Message):
     TASK_ACTION_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     status: str
     phase: str
@@ -288,7 +289,16 @@ class WatchTaskResponse(_message.Message):
     task_action: str
     progress: TaskProgress
     chunks: _containers.RepeatedCompositeFieldContainer[TaskChunk]
-    def __init__(self, task_id: _Optional[str] = ..., status: _Optional[str] = ..., phase: _Optional[str] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., execute_time: _Optional[int] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., task_action: _Optional[str] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ...) -> None: ...
+    end: WatchEnd
+    def __init__(self, task_id: _Optional[str] = ..., status: _Optional[str] = ..., phase: _Optional[str] = ..., asked: _Optional[int] = ..., pending: _Optional[int] = ..., running: _Optional[int] = ..., failed: _Optional[int] = ..., deleted: _Optional[int] = ..., execute_time: _Optional[int] = ..., reason: _Optional[str] = ..., error_class: _Optional[str] = ..., task_action: _Optional[str] = ..., progress: _Optional[_Union[TaskProgress, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[TaskChunk, _Mapping]]] = ..., end: _Optional[_Union[WatchEnd, _Mapping]] = ...) -> None: ...
+
+class WatchEnd(_message.Message):
+    __slots__ = ("reason", "message")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class PlanExpandRequest(_message.Message):
     __slots__ = ("cluster_name", "count")

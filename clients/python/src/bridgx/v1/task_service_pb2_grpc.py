@@ -161,8 +161,8 @@ class TaskServiceServicer:
     def WatchTask(self, request, context):
         """Streams a task's progress: its state now, then each change, and ends after the state in which the task ended. A task that
         has ended already gives that one state. Over REST the stream is server-sent events (text/event-stream) whose data is
-        one WatchTaskResponse each, without the envelope.
-        Errors: task_not_found, before the first message; param_invalid.
+        one WatchTaskResponse each, without the envelope. A watch that ends before its task says so by a last message with `end`.
+        Errors: task_not_found, before the first message; param_invalid; throttled beyond the number of watches; those of WatchEnd.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -85,8 +85,8 @@ class TaskServiceStub:
     WatchTask: _grpc.UnaryStreamMultiCallable[_task_service_pb2.WatchTaskRequest, _task_service_pb2.WatchTaskResponse]
     """Streams a task's progress: its state now, then each change, and ends after the state in which the task ended. A task that
     has ended already gives that one state. Over REST the stream is server-sent events (text/event-stream) whose data is
-    one WatchTaskResponse each, without the envelope.
-    Errors: task_not_found, before the first message; param_invalid.
+    one WatchTaskResponse each, without the envelope. A watch that ends before its task says so by a last message with `end`.
+    Errors: task_not_found, before the first message; param_invalid; throttled beyond the number of watches; those of WatchEnd.
     """
 
 @_typing.type_check_only
@@ -146,8 +146,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     WatchTask: _aio.UnaryStreamMultiCallable[_task_service_pb2.WatchTaskRequest, _task_service_pb2.WatchTaskResponse]  # type: ignore[assignment]
     """Streams a task's progress: its state now, then each change, and ends after the state in which the task ended. A task that
     has ended already gives that one state. Over REST the stream is server-sent events (text/event-stream) whose data is
-    one WatchTaskResponse each, without the envelope.
-    Errors: task_not_found, before the first message; param_invalid.
+    one WatchTaskResponse each, without the envelope. A watch that ends before its task says so by a last message with `end`.
+    Errors: task_not_found, before the first message; param_invalid; throttled beyond the number of watches; those of WatchEnd.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -252,8 +252,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_task_service_pb2.WatchTaskResponse], _abc.AsyncIterator[_task_service_pb2.WatchTaskResponse]]:
         """Streams a task's progress: its state now, then each change, and ends after the state in which the task ended. A task that
         has ended already gives that one state. Over REST the stream is server-sent events (text/event-stream) whose data is
-        one WatchTaskResponse each, without the envelope.
-        Errors: task_not_found, before the first message; param_invalid.
+        one WatchTaskResponse each, without the envelope. A watch that ends before its task says so by a last message with `end`.
+        Errors: task_not_found, before the first message; param_invalid; throttled beyond the number of watches; those of WatchEnd.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

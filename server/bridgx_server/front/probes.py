@@ -1,0 +1,165 @@
+"""Health and reflection: what is answered without a token, in the event loop, whatever else goes on.
+
+Their streams are few, so that nobody fills the server with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_status import rpc_status
+
+from bridgx_server.errors import BridgXError
+from bridgx_server.front.arrivals import Arrivals
+from bridgx_server.front.workers import Workers
+from bridgx_server.interceptors.errors import status_of
+from bridgx_server.interceptors.origin import address_of
+
+ARRIVING = 256  # calls whose message has not come
+WATCHES, WATCHES_OF_ONE = 32, 8  # Health/Watch streams, in all and of one address
+WATCH_TIME = 3600.0  # seconds that one lasts
+REFLECTIONS, REFLECTIONS_OF_ONE = 16, 8  # reflection streams
+REFLECTION_TIME = 60.0  # seconds
+REFLECTION_BACKLOG = 16
+
+CHECK, WATCH = f"/{health.SERVICE_NAME}/Check", f"/{health.SERVICE_NAME}/Watch"
+REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+
+ServicerContext = grpc.aio.ServicerContext[Any, Any]
+
+log = structlog.get_logger("bridgx.front")
+
+
+class Places:
+    """How many streams of a kind there may be."""
+
+    def __init__(self, total: int, of_one: int) -> None:
+        """``of_one``: of which one address may have so many."""
+        self._total = total
+        self._of_one = of_one
+        self._taken: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def place(self, peer: str) -> Iterator[None]:
+        """A place for the block; raises BridgXError (throttled) where there is none."""
+        address = address_of(peer)
+        if self._taken[address] >= self._of_one or self._taken.total() >= self._total:
+            raise BridgXError("throttled", "there are too many such streams already")
+        self._taken[address] += 1
+        try:
+            yield
+        finally:
+            self._taken[address] -= 1
+            self._taken += Counter()  # without those that have none
+
+
+class Probes(grpc.GenericRpcHandler):
+    """The two services as a grpc.aio.Server takes them. Made and used in one event loop."""
+
+    def __init__(self, services: tuple[str, ...], message_time: float) -> None:
+        """``services``: those of which reflection tells. ``message_time``: seconds to wait for each message."""
+        self._message_time = message_time
+        self._arrivals = Arrivals(message_time, ARRIVING)
+        self._health = health.aio.HealthServicer()
+        self._watches = Places(WATCHES, WATCHES_OF_ONE)
+        self._reflection = reflection.ReflectionServicer((*services, health.SERVICE_NAME, reflection.SERVICE_NAME))
+        self._reflections = Places(REFLECTIONS, REFLECTIONS_OF_ONE)
+        # What a file needs is put together anew each time, for milliseconds.
+        self._reflecting = Workers(1, REFLECTION_BACKLOG, "bridgx-reflection")
+        answer = health_pb2.HealthCheckResponse.SerializeToString
+        self._handlers: dict[str, Any] = {
+            CHECK: grpc.stream_unary_rpc_method_handler(_refusing(CHECK, self._check), None, answer),
+            WATCH: grpc.stream_stream_rpc_method_handler(_refusing(WATCH, self._watch), None, answer),
+            REFLECT: grpc.stream_stream_rpc_method_handler(
+                _refusing(REFLECT, self._reflect), None, reflection_pb2.ServerReflectionResponse.SerializeToString
+            ),
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a method; None where there is none."""
+        return self._handlers.get(handler_call_details.method)
+
+    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        """Says how a service is; the empty name is the server as a whole."""
+        await self._health.set(service, status)
+
+    async def stop(self) -> None:
+        """All are NOT_SERVING from now on, and who watches hears it."""
+        await self._health.enter_graceful_shutdown()
+
+    def close(self) -> None:
+        """Nothing more is reflected."""
+        self._reflecting.close()
+
+    async def _check(self, context: ServicerContext) -> Any:
+        return await self._health.Check(await self._asked(context), context)
+
+    async def _watch(self, context: ServicerContext) -> None:
+        with self._watches.place(context.peer()):
+            request = await self._asked(context)
+            async with _at_most(WATCH_TIME, "a watch of health"):
+                await self._health.Watch(request, context)
+
+    async def _asked(self, context: ServicerContext) -> Any:
+        return _parsed(health_pb2.HealthCheckRequest, await self._arrivals.message(context))
+
+    async def _reflect(self, context: ServicerContext) -> None:
+        with self._reflections.place(context.peer()):
+            async with _at_most(REFLECTION_TIME, "a stream of reflection"):
+                while (message := await self._next(context)) is not grpc.aio.EOF:
+                    request = _parsed(reflection_pb2.ServerReflectionRequest, message)
+                    await context.write(await self._reflecting.run(partial(self._reflected, request)))
+
+    async def _next(self, context: ServicerContext) -> Any:
+        async with _at_most(self._message_time, "the wait for the next request"):
+            return await context.read()
+
+    def _reflected(self, request: Any) -> Any:
+        return next(self._reflection.ServerReflectionInfo(iter([request]), None))
+
+
+def _parsed(kind: Any, message: bytes) -> Any:
+    try:
+        return kind.FromString(message)
+    except DecodeError:
+        raise BridgXError("param_invalid", "the request's bytes are no message of this rpc") from None
+
+
+@contextlib.asynccontextmanager
+async def _at_most(seconds: float, what: str) -> AsyncIterator[None]:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise BridgXError("deadline_exceeded", f"{what} lasts {seconds:g} s at most") from None
+
+
+def _refusing(method: str, serve: Callable[[ServicerContext], Any]) -> Callable[[Any, ServicerContext], Any]:
+    """A handler that ends with the status of what ``serve`` raises."""
+
+    async def handler(_: Any, context: ServicerContext) -> Any:
+        try:
+            return await serve(context)
+        except grpc.aio.BaseError:
+            raise
+        except Exception as error:
+            if not isinstance(error, BridgXError):
+                log.exception("call failed", method=method)
+            status: Any = rpc_status.to_status(status_of(method, error))
+            await context.abort_with_status(status)
+
+    return handler
