@@ -23,7 +23,7 @@ from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.demo.system import TOKEN, Running, running
 from bridgx_server.settings import Settings
 from contract.clusters import PASSWORD, a_network, a_place, template
-from contract.conftest import Api
+from contract.conftest import Api, until
 from contract.messages import Known, messages
 from contract.openapi import DOCUMENT
 from google.protobuf import message_factory
@@ -77,6 +77,7 @@ def no_fault(world: World) -> Iterator[None]:
     server, envoy = world.directory / "server.log", world.directory / "envoy" / "envoy.log"
     seen = server.stat().st_size, envoy.stat().st_size
     yield
+    until(lambda: server.read_bytes().endswith(b"\n"))  # a line may be half written
     lines = server.read_bytes()[seen[0] :].decode().splitlines()
     entries = [json.loads(line) for line in lines if line.startswith("{")]
     assert [entry for entry in entries if "exception" in entry or entry["level"] in ("error", "critical")] == []
