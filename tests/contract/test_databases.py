@@ -20,7 +20,7 @@ from bridgx_server.cloudsim.server import CloudSim
 from bridgx_server.errors import AlreadyExists
 from bridgx_server.server import Parts, Server
 from bridgx_server.settings import Settings
-from bridgx_server.store import accounts, cloud_accounts, stockouts, tokens
+from bridgx_server.store import accounts, cloud_accounts, instances, stockouts, tokens
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import TABLE, VERSIONS, migrate, pending
 from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
@@ -302,17 +302,26 @@ def test_a_deleted_cluster_leaves_its_name_and_its_history(service: Service) -> 
     assert "0 clusters" in failure_of(caught.value).message
 
 
-def test_a_stockout_is_written_down_by_many_at_once(service: Service) -> None:
+def test_a_stockout_and_a_quota_are_written_down_by_many_at_once(service: Service) -> None:
     together = threading.Barrier(8)
 
     def remember(_: int) -> None:
         together.wait()
         with service.store.transaction():
             stockouts.remember(service.store, 1, "zone-a", "type-1", service.store.now())
+            stockouts.remember_quota(service.store, 1, "zone-a", "type-1", "no more…" * 200, service.store.now())
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(remember, range(8)))
     assert set(stockouts.remembered(service.store, 1, 0)) == {("zone-a", "type-1")}
+    (quota,) = stockouts.refused_quotas(service.store, 1, 0).values()
+    assert quota.message.startswith("no more…")
     with service.store.transaction():
         stockouts.forget(1, "zone-a", "type-1", service.store.now() + 1)
+        stockouts.forget_quota(1, "zone-a", "type-1", quota.seen_at)
     assert stockouts.remembered(service.store, 1, 0) == {}
+    assert len(stockouts.refused_quotas(service.store, 1, 0)) == 1
+    with service.store.transaction():
+        stockouts.forget_quota(1, "zone-a", "type-1", service.store.now() + 1)
+    assert stockouts.refused_quotas(service.store, 1, 0) == {}
+    assert not instances.any_with_reason(service.store, 1, "the cloud did not know")

@@ -293,6 +293,27 @@ def test_every_code_comes_out_as_its_class(simulator: CloudSim, code: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("code", "message", "available"),
+    [
+        ("InstanceLimitExceeded", "than your current instance limit of 64 allows", 64),
+        ("InstanceLimitExceeded", "than your current instance limit of 0 allows", 0),
+        ("InstanceLimitExceeded", "in words of another year", None),
+        ("VcpuLimitExceeded", "than your current vCPU limit of 32 allows", None),
+        ("InvalidParameterValue", "your current instance limit of 3", None),
+    ],
+)
+def test_a_limit_in_machines_is_read_out_of_the_refusal(
+    simulator: CloudSim, code: str, message: str, available: int | None
+) -> None:
+    control = ControlClient(simulator.control_url)
+    provider = connect(ACCOUNT, ProviderSettings(endpoint=simulator.endpoints["AWSCloud"]))
+    control.fault("error", action="DescribeRegions", times=1, params={"code": code, "message": message})
+    with pytest.raises(ProviderError) as refusal:
+        provider.list_regions()
+    assert refusal.value.available == available
+
+
+@pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
         ("InvalidKeyPair.NotFound", 400, ErrorClass.NOT_FOUND),

@@ -669,6 +669,26 @@ def test_a_machine_whose_job_failed_and_that_was_taken_back_is_gone_with_the_rea
     assert machine.reason == "Ecs.0319: Insufficient resources for this flavor."
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "unknown"),
+    [
+        ("VPC.0202", "Query subnet fail.", True),
+        ("Ecs.0038", "The subnet does not exist.", True),
+        ("Ecs.0201", "create port failed: VPC.0603 security group not found", True),
+        ("Ecs.0319", "Insufficient resources for this flavor.", False),
+    ],
+)
+def test_a_job_that_did_not_find_the_network_says_so(
+    order: CreateMachines, code: str, reason: str, unknown: bool
+) -> None:
+    job = a_job("FAIL", status="FAIL", error_code=code, fail_reason=reason)
+    with Canned(ACCEPTED, KNOWS_NONE, job) as server:
+        adapter = an_adapter(server.url)
+        (machine,) = adapter.describe_machines(REGION, adapter.create_machines(order).instance_ids)
+
+    assert machine.network_unknown is unknown
+
+
 def test_a_failed_machine_without_a_fault_has_the_reason_of_its_job(order: CreateMachines) -> None:
     failed = {"id": IDS[1], "status": "ERROR", "fault": None}
     shown = an_answer("200 OK", {"count": 2, "servers": [failed, {"id": IDS[0], "status": "BUILD"}]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def _lock(store: Store) -> Iterator[None]:
         finally:
             store.database.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK_NUMBER,))
     else:
-        name = f"bridgx-migrate-{LOCK_NUMBER}"
+        # MariaDB's locks are of the whole server: another database is no concern of ours. A name has 64 characters at most.
+        name = f"bridgx-{zlib.crc32(store.database.database.encode())}-{LOCK_NUMBER}"
         taken = store.database.execute_sql("SELECT GET_LOCK(%s, %s)", (name, LOCK_TIMEOUT)).fetchone()[0]
         if taken != 1:
             raise TimeoutError(f"another process has been migrating the database for {LOCK_TIMEOUT} s")

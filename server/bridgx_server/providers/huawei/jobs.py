@@ -94,7 +94,8 @@ class Jobs:
 
 
 def _failure(job: dict[str, Any]) -> Fate:
-    return Fate(True, _reason(job), str(job.get("error_code") or "") in UNKNOWN_NETWORK)
+    reason = _reason(job)  # some jobs put the code of the service behind them into their text
+    return Fate(True, reason, any(code in reason for code in UNKNOWN_NETWORK))
 
 
 def _reason(job: dict[str, Any]) -> str:
