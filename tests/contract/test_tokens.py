@@ -120,11 +120,11 @@ def test_revoking_is_for_ever_and_may_be_repeated(server: World) -> None:
 def _watched(server: World, client: Client, open_: threading.Event) -> str:
     """Watches a task that does not end; the reason for which the watch did, as its last message and its status say."""
     stream = client.tasks.WatchTask(pb.WatchTaskRequest(task_id=_endless_task(server)))
-    last = next(stream)
+    states = [next(stream)]
     open_.set()
     with pytest.raises(grpc.RpcError) as caught:
-        while True:
-            last = next(stream)
+        states.extend(stream)
+    last = states[-1]
     assert last.phase == "QUEUED"  # what was said before, once more
     failure = failure_of(caught.value)
     assert (last.end.reason, last.end.message) == (failure.reason, failure.message)
