@@ -181,8 +181,10 @@ def test_watches_are_bounded_by_caller_and_in_all(server: Served, channel: grpc.
 def test_a_watch_ends_after_its_time_and_says_so(tmp_path: Path) -> None:
     with served(tmp_path, watch_time=0.5) as server, grpc.insecure_channel(server.address) as channel:
         request = pb.WatchTaskRequest(task_id=server.task_id)
+        watch = pb.TaskServiceStub(channel).WatchTask(request, metadata=ALICE, timeout=120)
+        assert "a watch lasts 0.5 s at most" in next(state.end.message for state in watch if state.HasField("end"))
         with pytest.raises(grpc.RpcError) as caught:
-            list(pb.TaskServiceStub(channel).WatchTask(request, metadata=ALICE, timeout=120))
+            next(watch)
         assert failure_of(caught.value).reason == "deadline_exceeded"
 
 
@@ -223,7 +225,7 @@ def slow_server(call_time: float) -> Iterator[tuple[Slow, pb.ClusterServiceStub]
             yield slow, pb.ClusterServiceStub(channel)
     finally:
         slow.go_on.set()
-        loop_thread().run(front.stop(server, 1.0))
+        loop_thread().run(front.close(server))
 
 
 def test_a_call_without_a_deadline_is_ended_by_the_servers() -> None:
@@ -258,6 +260,9 @@ def test_a_call_that_is_taken_back_while_it_waits_is_not_begun() -> None:
         for _ in range(20):
             clusters.ListClusters.future(pb.ListClustersRequest(account="taken back"), metadata=ALICE).cancel()
         last = clusters.ListClusters.future(pb.ListClustersRequest(account="last"), metadata=ALICE)
+        for _ in range(5):  # what was sent later has been answered, so the server knows that they were taken back
+            with pytest.raises(grpc.RpcError):
+                clusters.ListClusters(pb.ListClustersRequest(), timeout=60)
         slow.go_on.set()
         first.result(60)
         last.result(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -177,11 +178,17 @@ def test_revoking_is_for_ever_and_may_be_repeated(server: World) -> None:
 
 
 def _watched(server: World, client: Client, open_: threading.Event) -> str:
-    """Watches a task that does not end; the reason for which the watch did."""
+    """Watches a task that does not end; the reason for which the watch did, as its last message and its status say."""
     stream = client.tasks.WatchTask(pb.WatchTaskRequest(task_id=_endless_task(server)))
+    states = [next(stream)]
+    open_.set()
     with pytest.raises(grpc.RpcError) as caught:
-        any(open_.set() for _ in stream)  # to its end
-    return failure_of(caught.value).reason
+        states.extend(stream)
+    last = states[-1]
+    assert last.phase == "QUEUED"  # what was said before, once more
+    failure = failure_of(caught.value)
+    assert (last.end.reason, last.end.message) == (failure.reason, failure.message)
+    return failure.reason
 
 
 def _endless_task(server: World) -> str:
@@ -235,7 +242,9 @@ def test_over_rest_a_watch_ends_too(server: World, tmp_path: Path) -> None:
             lines = stream.iter_lines()
             assert next(lines).startswith("data:")
             server.root.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=token.token_id))
-            assert not [line for line in lines if "FINISHED" in line]  # to its end
+            *_, last = [json.loads(line.removeprefix("data:")) for line in lines if line]  # to its end
+        assert last["end"] == {"reason": "token_invalid", "message": "the bearer token was revoked"}
+        assert last["phase"] == "QUEUED"
         assert mine.refused("task/watch", task_id=task_id)["msg"] == "token_invalid"
 
 
