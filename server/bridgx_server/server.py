@@ -34,9 +34,10 @@ from bridgx_server.interceptors.stack import Stack
 from bridgx_server.interceptors.telemetry import Telemetry
 from bridgx_server.interceptors.validation import Validation
 from bridgx_server.providers.registry import ProviderRegistry
-from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates, learn
+from bridgx_server.provisioning.accounts import AccountClouds, StoredTemplates
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.claims import Claims
+from bridgx_server.provisioning.cloud_accounts import learn
 from bridgx_server.provisioning.networks import Networks
 from bridgx_server.provisioning.unfinished import Sweep
 from bridgx_server.provisioning.visibility import Patience

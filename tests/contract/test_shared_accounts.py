@@ -13,7 +13,7 @@ import bridgx.v1 as pb
 import pytest
 from bridgx import Client
 from bridgx_server.cloudsim.front import FRONTS
-from bridgx_server.provisioning.accounts import learn
+from bridgx_server.provisioning.cloud_accounts import learn
 from bridgx_server.server import Parts
 from bridgx_server.store import accounts, comparisons, orphans
 from bridgx_server.store.models import AccountRow, VpcRow

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridgx_server.providers.base import Credentials
 from bridgx_server.scaling.tasks import TaskView
-from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, WatchRow
+from bridgx_server.store import accounts, watches
+from bridgx_server.store.models import AccountRow, ClusterRow, InstanceRow, OrphanRow, WatchRow
+from bridgx_server.store.secrets import Keyring
 from engine.conftest import wait_for
-from engine.step_world import StepWorld
+from engine.step_world import KEY, StepWorld
 
 TEND = ("scaling.tend._ask:describe_machines", "scaling.tend._record#1")
 
@@ -40,6 +43,32 @@ def _somewhere_new(world: StepWorld) -> None:
     with world.store.transaction():
         WatchRow.delete().execute()
     world.expand(3)
+
+
+def _second_key(world: StepWorld) -> None:
+    """Another access key of the same account at the cloud, registered and compared in the same region."""
+    cloud, key, secret = world.cloud.provider, "second-key", "the-secret-of-the-second"
+    body = {"cloud": cloud, "access_key": key, "secret": secret, "owner": f"demo-{cloud}"}
+    world.control.call("POST", "/accounts", body)
+    keyring = Keyring.of(bytes.fromhex(KEY))
+    account = accounts.register(world.store, keyring, Credentials(cloud, key, secret), name="n", caller="test")
+    with world.store.transaction():
+        region = ClusterRow.get().region_id
+    watches.ensure(world.store, account.id, region, 0)
+
+
+def _nobody_knows_whose(world: StepWorld, asked_at: int) -> None:
+    """What the cloud or machines have shown of the accounts is forgotten; the cloud was last asked then."""
+    with world.store.transaction():
+        AccountRow.update(cloud_account_id="", cloud_account_at=asked_at).execute()
+
+
+def _one_account(world: StepWorld) -> None:
+    """Both are known to be one, and nothing of the first is the second's, or an orphan."""
+    with world.store.connection():
+        assert len({row.cloud_account_id for row in AccountRow.select()} - {""}) == 1
+        assert {row.account_id for row in InstanceRow.select()} == {ClusterRow.get().account_id}
+        assert not OrphanRow.select().exists()
 
 
 def _in_doubt(world: StepWorld) -> None:
@@ -418,8 +447,21 @@ ON_ONE_CLOUD: Mapping[str, Scenario] = {
         ),
         engine={"reconcile": 0.2},
     ),
+    "comparisons by two keys of one account": Scenario(
+        ("store.cloud_accounts.join#1", "scaling.reconcile.reconcile#1"),
+        prepare=_second_key,
+        begin=lambda world: (_nobody_knows_whose(world, world.store.now()), world.expand(1)),
+        check=_one_account,
+        engine={"reconcile": 0.2},
+    ),
     "housekeeping": Scenario(
-        ("store.requests.forget_old#1", "store.comparisons.forget_old#1"), begin=lambda world: world.expand(1)
+        (
+            "store.requests.forget_old#1",
+            "store.comparisons.forget_old#1",
+            "provisioning.cloud_accounts.learn:cloud_account_id",
+            "store.cloud_accounts.learnt#1",
+        ),
+        begin=lambda world: (_nobody_knows_whose(world, 0), world.expand(1)),
     ),
 }
 

@@ -92,6 +92,7 @@ NEEDLESS = {
     "scaling.plans.Planner.shrink#1",
     "scaling.plans.Planner._dry_run:dry_run_machines",
     "scaling.plans._addresses:describe_subnets",
+    "provisioning.cloud_accounts.told_by:cloud_account_id",
     "provisioning.networks.Networks.list_vpcs:describe_vpcs",
     "provisioning.networks.Networks.list_subnets:describe_subnets",
     "provisioning.networks.Networks._vpc:find_vpc",
@@ -114,6 +115,7 @@ def killed_steps() -> set[str]:
 def test_every_commit_and_every_call_of_the_source_is_killed_around() -> None:
     written = steps_in(
         "scaling/*.py",
+        "provisioning/cloud_accounts.py",
         "provisioning/networks.py",
         "provisioning/making.py",
         "provisioning/visibility.py",
@@ -123,6 +125,7 @@ def test_every_commit_and_every_call_of_the_source_is_killed_around() -> None:
         "store/watches.py",
         "store/leases.py",
         "store/requests.py",
+        "store/cloud_accounts.py",
         "store/orphans.py",
         "store/comparisons.py",
     )

@@ -7,14 +7,13 @@ import threading
 from dataclasses import replace
 from typing import Any, cast
 
-import structlog
-
 from bridgx_server.errors import Conflict, InvalidField, NotFound, PermissionDenied
 from bridgx_server.providers.base import Credentials, Provider
-from bridgx_server.providers.errors import ErrorClass, ProviderError, Retry
+from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.registry import AMBIENT, ProviderRegistry
+from bridgx_server.provisioning.cloud_accounts import told_by
 from bridgx_server.provisioning.once import Attempt
-from bridgx_server.scaling.engine import Clouds, Template
+from bridgx_server.scaling.engine import Template
 from bridgx_server.store import accounts, cloud_accounts, clusters, instances, networks
 from bridgx_server.store.accounts import Account, AccountChange
 from bridgx_server.store.database import Store
@@ -22,8 +21,6 @@ from bridgx_server.store.scope import EVERYTHING, AccountName, Scope
 from bridgx_server.store.secrets import Keyring, SecretUnreadable
 
 SHORTEST_SECRET = 16  # characters, as account_service.proto has it: AWS's have 40, Baidu's 32, and its SDK needs 16
-
-log = structlog.get_logger("bridgx.accounts")
 
 
 class AccountClouds:
@@ -199,29 +196,7 @@ def _verified(clouds: AccountClouds, credentials: Credentials) -> str:
         if error.kind is not ErrorClass.PERMISSION_DENIED:
             return ""
         provider = clouds.connected(credentials)
-    return cloud_account_of(provider)
-
-
-def cloud_account_of(provider: Provider) -> str:
-    """The cloud's own id of the account of credentials; empty where it does not tell, now or ever."""
-    try:
-        return provider.cloud_account_id()
-    except ProviderError as error:
-        log.warning("the cloud does not tell whose a key is", cloud=provider.name, error_class=error.kind.value)
-        return ""
-
-
-def learn(store: Store, clouds: Clouds) -> None:
-    """Asks the clouds whose the accounts are of which it is not known, each of them once a day."""
-    for account_id in cloud_accounts.to_ask(store):
-        try:
-            told = clouds.provider(account_id).cloud_account_id()
-        except ProviderError as error:
-            log.info("the cloud does not tell whose a key is", account_id=account_id, error_class=error.kind.value)
-            if error.traits.retry is not Retry.NEVER:
-                continue  # it may tell next time
-            told = ""
-        cloud_accounts.learnt(store, account_id, told)
+    return told_by(provider)
 
 
 def update(
@@ -259,7 +234,7 @@ def update(
         check_ambient(credentials)
         _check_may_be_ambient(scope, credentials)
         new = _accepted(clouds, credentials)
-        told = cloud_account_of(new)
+        told = told_by(new)
         _check_same_owner(store, account, new, told)
         wanted = replace(wanted, credentials=credentials, cloud_account_id=told)
     changed = accounts.change(store, scope, keyring, provider, access_key, wanted)
