@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 import uuid
@@ -31,6 +32,7 @@ from bridgx_server.providers.base import (
     ProviderSettings,
     SecurityGroupRule,
 )
+from bridgx_server.providers.deletion import MAX_CALLS
 from bridgx_server.providers.tencent import calls as calls_module
 from bridgx_server.providers.tencent import connect
 from bridgx_server.providers.tencent.calls import Calls
@@ -688,26 +690,49 @@ def test_a_protected_machine_stays_and_the_others_go(
     assert left(control) == {made[4], ahead[0]}
 
 
-def test_a_machine_that_is_refused_without_being_named_is_found_in_few_calls(
-    tencent: Provider, order: CreateMachines, control: ControlClient, simulator: CloudSim
-) -> None:
-    made = list(tencent.create_machines(replace(order, count=64)).instance_ids)
-    bad = made[37]
-    control.protect(CLOUD, bad)
+@pytest.fixture
+def hushed(control: ControlClient, simulator: CloudSim) -> Iterator[Provider]:
+    """The cloud behind a list that does not tell of protections, and refusals that name nobody."""
 
-    def hush(content: bytes) -> bytes:  # as a list that is behind, and a refusal that names nobody
+    def hush(content: bytes) -> bytes:
         text = content.decode().replace('"DisableApiTermination": true', '"DisableApiTermination": false')
-        return text.replace(f"The instance {bad} is", "One is").encode()
+        return re.sub(r"The instance ins-\w+ is", "One is", text).encode()
 
     proxy = SpoilingProxy(simulator.endpoints[CLOUD], lambda action: len(control.calls(CLOUD, action)))
     proxy.spoil(hush)
-    try:
-        result = an_adapter(proxy.url).delete_machines(REGION, made)
-    finally:
-        proxy.stop()
+    yield an_adapter(proxy.url)
+    proxy.stop()
 
-    assert set(result.refused) == {bad} == left(control)
+
+def test_a_machine_that_is_refused_without_being_named_is_found_in_few_calls(
+    tencent: Provider, hushed: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = list(tencent.create_machines(replace(order, count=64)).instance_ids)
+    control.protect(CLOUD, made[37])
+
+    result = hushed.delete_machines(REGION, made)
+
+    assert set(result.refused) == {made[37]} == left(control)
     assert len(control.calls(CLOUD, DELETE)) <= 2 * 6 + 1
+
+
+def test_many_that_are_refused_without_being_named_cost_a_bounded_number_of_calls_and_are_found_in_the_end(
+    tencent: Provider, hushed: Provider, order: CreateMachines, control: ControlClient
+) -> None:
+    made = list(tencent.create_machines(replace(order, count=64)).instance_ids)
+    for instance_id in made[::2]:
+        control.protect(CLOUD, instance_id)
+    to_ask, kinds = made, []
+
+    while to_ask:
+        before = len(control.calls(CLOUD, DELETE))
+        refused = hushed.delete_machines(REGION, to_ask).refused
+        assert len(control.calls(CLOUD, DELETE)) - before <= MAX_CALLS + 1
+        to_ask = [key for key, error in refused.items() if error.kind is ErrorClass.CONFLICT]
+        kinds += [error.kind for error in refused.values() if error.kind is not ErrorClass.CONFLICT]
+
+    assert left(control) == set(made[::2])
+    assert kinds == [ErrorClass.PERMISSION_DENIED] * 32
 
 
 def test_machines_paid_for_in_advance_are_never_named_to_the_cloud_unless_that_is_wanted(

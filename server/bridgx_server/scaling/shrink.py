@@ -319,9 +319,9 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> No
         result = outcome.of_task(task, ledger, deleted)
         planned = sum(chunk.asked for chunk in ledger)
         reason, error_class = result.reason, result.error_class
-        kept = [chunk.asked - counts.get(chunk.id, ChunkCounts()).accepted for chunk in ledger]
-        if len(ledger) > 1 and sum(kept) and not task.cancel:
-            reason = f"{sum(kept)} of {task.asked} machines were not deleted. {reason}"[: outcome.LONGEST_REASON]
+        kept = sum(chunk.asked - counts.get(chunk.id, ChunkCounts()).accepted for chunk in ledger)
+        if len(ledger) > 1 and kept and not task.cancel:
+            reason = f"{kept} of {task.asked} machines were not deleted. {reason}"[: outcome.LONGEST_REASON]
         if planned < task.asked and not task.cancel:
             short = f"only {planned} machines were running and not protected"
             reason, error_class = (f"{reason}; {short}" if reason else short), error_class or "conflict"

@@ -51,18 +51,19 @@ class Deletions(Machines):
         # Not named in a call either: one that is shown a moment later may be prepaid.
         deletion.unknown.update(key for key in ids if key not in shown)
         groups = _sorted(shown.values())
-        ahead = groups[Kind.PREPAID]
         if not release:
-            for row in [row for row in ahead if not _expired(row)]:
-                expires = words.moment(row.get("ExpiredTime"))
-                deletion.settle([row["InstanceId"]], not_released(PROVIDER, TERMINATE, expires))
-                ahead.remove(row)
+            for kind in (Kind.PREPAID, Kind.PREPAID_PENDING):
+                for row in [row for row in groups[kind] if not _expired(row)]:
+                    expires = words.moment(row.get("ExpiredTime"))
+                    deletion.settle([row["InstanceId"]], not_released(PROVIDER, TERMINATE, expires))
+                    groups[kind].remove(row)
         terminate = self._terminating(region_id)
         give_back = self._terminating(region_id, ReleasePrepaidDataDisks=True)
         deletion.each_for_itself(_ids(groups[Kind.POSTPAID]), terminate)
-        recycled = deletion.each_for_itself(_ids(ahead), give_back)
+        recycled = deletion.each_for_itself(_ids(groups[Kind.PREPAID]), give_back)
         deletion.each_for_itself(_ids(groups[Kind.IN_BIN]), give_back)
         deletion.each_for_itself(recycled, give_back, soft=True)
+        deletion.alike(_ids(groups[Kind.PREPAID_PENDING]), give_back)
         deletion.alike(_ids(groups[Kind.PENDING]), terminate)
         deletion.alike(_ids(groups[Kind.PROTECTED]), terminate)
         deletion.alike(_ids(groups[Kind.FAILED]), _unless(NOT_DELETABLE, terminate))
@@ -76,6 +77,7 @@ class Kind(Enum):
 
     POSTPAID = auto()
     PREPAID = auto()
+    PREPAID_PENDING = auto()  # not deletable yet
     IN_BIN = auto()  # given back already, by us or by its owner, or expired
     PENDING = auto()  # postpaid, not deletable yet
     PROTECTED = auto()  # postpaid, and protected by its owner against calls like ours
@@ -88,12 +90,13 @@ def _kind(row: Mapping[str, Any]) -> Kind:
     if state == "TERMINATING":
         return Kind.GOING
     if row.get("InstanceChargeType") == PREPAID:
-        if state == "LAUNCH_FAILED":
-            return Kind.GOING
-        return Kind.IN_BIN if state == "SHUTDOWN" else Kind.PREPAID
+        return _PREPAID.get(str(state), Kind.PREPAID)
     if state in ("LAUNCH_FAILED", "PENDING"):
         return Kind.FAILED if state == "LAUNCH_FAILED" else Kind.PENDING
     return Kind.PROTECTED if row.get("DisableApiTermination") else Kind.POSTPAID
+
+
+_PREPAID = {"LAUNCH_FAILED": Kind.GOING, "SHUTDOWN": Kind.IN_BIN, "PENDING": Kind.PREPAID_PENDING}
 
 
 def _sorted(rows: Iterable[Mapping[str, Any]]) -> dict[Kind, list[Mapping[str, Any]]]:
