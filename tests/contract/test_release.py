@@ -101,6 +101,8 @@ def test_a_cluster_that_is_paid_in_advance_stays_until_it_is_given_up(paid: Plac
         detail = paid.api.get("instance/id/describe", instance_id=row["instance_id"])
         assert detail["deletion_refusal"] == row["deletion_refusal"]
     assert paid.api.get("instance/num", cluster_name=name)["instance_num"] == 2
+    used = paid.api.get("instance/usage_statistics", cluster_name=name)["instance_list"]
+    assert {(row["instance_id"], row.get("shutdown_at")) for row in used} == {(machine, None) for machine in ids}
     refused = paid.api.refused("cluster/delete", {"cluster_name": name})
     assert refused["msg"] == "conflict"
     assert "has not deleted 2 of them" in refused["error"]["message"]

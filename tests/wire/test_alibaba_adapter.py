@@ -25,6 +25,7 @@ from bridgx_server.providers.base import (
     CreateMachines,
     CreateVpc,
     Credentials,
+    DeletedMachines,
     Disk,
     ErrorClass,
     MachineState,
@@ -153,14 +154,19 @@ def test_each_code_of_the_table_arrives_as_its_class(simulator: CloudSim, simula
 
 @pytest.mark.parametrize(("operation", "code"), sorted(IN_ONE_OPERATION))
 def test_a_code_that_means_something_else_in_one_call(
-    simulator: CloudSim, simulated: Provider, operation: str, code: str
+    adapter: Provider, scripted: ScriptedServer, operation: str, code: str
 ) -> None:
-    assert operation == "delete_vpc"
-    ControlClient(simulator.control_url).fault("error", CLOUD, "DeleteVpc", times=1, params={"code": code})
+    answer = {"Code": code, "Message": "", "RequestId": "R"}
+    if operation == "delete_vpc":
+        scripted.answer("DeleteVpc", answer, 400)
+        error = refused(lambda: adapter.delete_vpc(REGION, "vpc-1"))
+    else:
+        paid_for(scripted, "i-1")
+        scripted.answer("ModifyInstanceChargeType", answer, 400)
+        error = adapter.delete_machines(REGION, ["i-1"], release_prepaid=True).refused["i-1"]
 
-    error = refused(lambda: simulated.delete_vpc(REGION, "vpc-1"))
-
-    assert error.kind is IN_ONE_OPERATION[operation, code].kind is not CODES[code].kind
+    assert (error.operation, error.vendor_code) == (operation, code)
+    assert error.kind is IN_ONE_OPERATION[operation, code].kind is not class_of(code, 400)
 
 
 def test_each_row_names_a_source() -> None:
@@ -389,10 +395,43 @@ def test_a_deletion_that_contradicts_the_list_is_not_called_success(
         "DescribeInstances", {"Instances": {"Instance": [{"InstanceId": key, "Status": "Running"} for key in "ab"]}}
     )
 
-    error = refused(lambda: adapter.delete_machines(REGION, ["a", "b"]))
+    answer = adapter.delete_machines(REGION, ["a", "b"])
 
-    assert error.kind is ErrorClass.NOT_FOUND
+    assert answer == DeletedMachines(unknown=frozenset("ab"))
+    actions = [action for action, _ in scripted.asked]
+    assert actions == ["DeleteInstances", "DescribeInstances", *["DeleteInstances"] * 3]
+
+
+def paid_for(scripted: ScriptedServer, *instance_ids: str) -> None:
+    """Subscriptions that have not expired, and that are not deleted."""
+    refusal = {"Code": "ChargeTypeViolation", "Message": "not permitted", "RequestId": "R"}
+    scripted.answer("DeleteInstances", refusal, 403)
+    row = {"Status": "Running", "InstanceChargeType": "PrePaid", "ExpiredTime": "2099-01-01T00:00Z"}
+    rows = [{"InstanceId": key, **row} for key in instance_ids]
+    scripted.answer("DescribeInstances", {"Instances": {"Instance": rows}})
+
+
+def test_subscriptions_are_converted_twenty_at_a_time_and_never_without_being_told(
+    adapter: Provider, scripted: ScriptedServer
+) -> None:
+    ids = [f"i-{number:02d}" for number in range(45)]
+    paid_for(scripted, *ids)
+    scripted.answer("ModifyInstanceChargeType", {"RequestId": "R", "OrderId": "1"})
+
+    kept = adapter.delete_machines(REGION, ids)
+
+    assert set(kept.refused) == set(ids)
+    assert all(error.kind is ErrorClass.NOT_RELEASABLE for error in kept.refused.values())
+    assert all("until 2099-01-01T00:00:00Z" in error.message for error in kept.refused.values())
     assert [action for action, _ in scripted.asked] == ["DeleteInstances", "DescribeInstances"]
+
+    ordered = adapter.delete_machines(REGION, ids, release_prepaid=True)
+
+    asked = [query for action, query in scripted.asked if action == "ModifyInstanceChargeType"]
+    assert [len(json.loads(query["InstanceIds"])) for query in asked] == [20, 20, 5]
+    assert {query["InstanceChargeType"] for query in asked} == {"PostPaid"}
+    # Billing has not followed yet: that is not for good, and is asked for again.
+    assert {error.kind for error in ordered.refused.values()} == {ErrorClass.CONFLICT}
 
 
 def test_a_deletion_whose_lookup_fails_fails(adapter: Provider, scripted: ScriptedServer) -> None:
