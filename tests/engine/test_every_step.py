@@ -86,15 +86,12 @@ NEEDLESS = {
     "scaling.tasks.cancel#1",
     "scaling.choice.protect#1",
     "store.comparisons._ask#1",
-    # They only read, at the cloud or here.
-    "scaling.tasks.describe#1",
-    "scaling.plans.Planner.expand#1",
-    "scaling.plans.Planner.shrink#1",
+    # They only read.
     "scaling.plans.Planner._dry_run:dry_run_machines",
     "scaling.plans._addresses:describe_subnets",
     "provisioning.cloud_accounts.told_by:cloud_account_id",
-    "provisioning.networks.Networks.list_vpcs:describe_vpcs",
-    "provisioning.networks.Networks.list_subnets:describe_subnets",
+    "provisioning.networks.Networks._refresh_vpcs:describe_vpcs",
+    "provisioning.networks.Networks._refresh_subnets:describe_subnets",
     "provisioning.networks.Networks._vpc:find_vpc",
     "provisioning.networks.Networks._subnet:find_subnet",
     "provisioning.networks.Networks._group:find_security_group",
