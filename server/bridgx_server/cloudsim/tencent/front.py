@@ -21,7 +21,8 @@ from bridgx_server.cloudsim.tencent import groups, instances, networks, offered,
 from bridgx_server.cloudsim.tencent.errors import Refused, answer, code_of, message_of
 from bridgx_server.cloudsim.tencent.parameters import SYNTAX, checked
 
-VERSIONS: Mapping[str, str] = {"cvm": "2017-03-12", "vpc": "2017-03-12", "sts": "2018-08-13"}  # by product
+LATEST = "2017-03-12"  # of CVM and VPC
+VERSIONS: Mapping[str, str] = {"sts": "2018-08-13"}  # of other products
 LIFETIME = 300  # seconds that a timestamp may be off
 WITHOUT_REGION = frozenset({"DescribeRegions"})
 _HOST = re.compile(r"([a-z]+)(?:\.[a-z0-9-]+)?\.tencentcloudapi\.com(?::\d+)?")
@@ -59,10 +60,9 @@ class Front:
             authorization, account = self._authenticate(request, body, cloud)
             product = authorization.product
             _check_product(product, request.headers.get("Host", ""))
-            if product not in VERSIONS:
-                raise Refused("NoSuchProduct", f"The product {product} does not exist.")
-            if request.headers.get("X-TC-Version") != VERSIONS[product]:
-                raise Refused("NoSuchVersion", f"The version of {product} is {VERSIONS[product]}.")
+            version = VERSIONS.get(product, LATEST)
+            if request.headers.get("X-TC-Version") != version:
+                raise Refused("NoSuchVersion", f"The version of {product} is {version}.")
             if (product, action) not in SYNTAX:
                 raise Refused("InvalidAction", f"The action `{action}` does not exist in {product}.")
             region = _region(request.headers.get("X-TC-Region", ""), action, cloud)
