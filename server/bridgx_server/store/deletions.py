@@ -96,11 +96,16 @@ def _given_up() -> Any:
 
 
 def not_deleted(store: Store, task_id: int) -> list[Tended]:
-    """The machines of an expand that are not wanted, and that the cloud has refused to delete."""
+    """The machines of an expand that are not wanted, and that the cloud has refused to delete.
+
+    One that was only not deleted yet is among them where it is paid for in advance.
+    """
     return [
         machine
         for machine in of_task(store, task_id)
-        if machine.unwanted and machine.status in (*IN_USE, DELETING) and machine.deletion_refused
+        if machine.unwanted
+        and machine.deletion_refused
+        and (machine.status in IN_USE or (machine.status == DELETING and machine.charge_type == "PrePaid"))
     ]
 
 
