@@ -154,7 +154,7 @@ def test_of_many_stale_addresses_the_first_twenty_are_named(doors: Doors) -> Non
     answer = doors.rest.post("cluster/shrink", json={"task_name": "less", "cluster_name": "web", "ips": stale()}).json()
     (bad,) = (row for row in answer["error"]["details"] if row["@type"].endswith("BadRequest"))
     assert [row["field"] for row in bad["fieldViolations"]] == [f"ips[{number}]" for number in range(20)]
-    assert bad["fieldViolations"][0]["description"] == "10.0.0.1 is no running machine of cluster web"
+    assert bad["fieldViolations"][0]["description"] == "10.0.0.1 is not a running machine of cluster web"
     assert answer["error"]["message"].endswith("; and 9,980 more")
 
 
