@@ -78,6 +78,20 @@ class RequestInProgress(BridgXError):
         self.retry_after = retry_after
 
 
+class CutOff(BridgXError):
+    """A request without an id has been taken from whoever worked on it, and has no answer that a repetition could get.
+
+    ``undone``: it may have made something, which is removed again.
+    """
+
+    def __init__(self, *, undone: bool) -> None:
+        what = "what it has made, if anything, is removed again by itself" if undone else "nothing was done"
+        super().__init__(
+            "server_unavailable",
+            f"the request was cut off, and {what}: make it again, with a request_id, to be able to repeat it",
+        )
+
+
 class QuotaExceeded(BridgXError):
     """More machines than the cluster's quota allows."""
 

@@ -43,13 +43,13 @@ class Backend(pb.ClusterServiceServicer, pb.TaskServiceServicer):
 
     def ExpandCluster(self, request: pb.ExpandClusterRequest, context: grpc.ServicerContext) -> Any:
         self._note("ExpandCluster", context)
-        if not request.request_id:
-            wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=7))
-            context.abort_with_status(failure(code_pb2.RESOURCE_EXHAUSTED, "throttled", "slower", wait))
         if self.in_progress:
             self.in_progress -= 1
             wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=10_000_000))
             context.abort_with_status(failure(code_pb2.ABORTED, "request_in_progress", "at work", wait))
+        if not request.request_id and "idempotency-key" not in self.calls[-1][1]:
+            wait = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=7))
+            context.abort_with_status(failure(code_pb2.RESOURCE_EXHAUSTED, "throttled", "slower", wait))
         return pb.ExpandClusterResponse(task_id="7")
 
     def WatchTask(self, request: pb.WatchTaskRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchTaskResponse]:
@@ -114,6 +114,22 @@ def test_a_request_that_is_worked_on_elsewhere_is_asked_for_again(backend: Backe
     assert len(backend.calls) == 3
     assert len({metadata["authorization"] for _, metadata, _ in backend.calls}) == 1
     assert all(seconds is not None and seconds <= 31 for _, _, seconds in backend.calls)
+
+
+def test_a_request_with_an_idempotency_key_is_asked_for_again(backend: Backend, client: Client) -> None:
+    backend.in_progress = 2
+    request = pb.ExpandClusterRequest(cluster_name="web", count=1)
+    assert client.tasks.ExpandCluster(request, metadata=[("idempotency-key", "once")]).task_id == "7"
+    assert len(backend.calls) == 3
+
+
+@pytest.mark.parametrize("metadata", [(), [("idempotency-key", "")]])
+def test_a_request_without_a_name_is_made_once(backend: Backend, client: Client, metadata: Any) -> None:
+    backend.in_progress = 1
+    with pytest.raises(grpc.RpcError) as caught:
+        client.tasks.ExpandCluster(pb.ExpandClusterRequest(cluster_name="web", count=1), metadata=metadata)
+    assert failure_of(caught.value).reason == "request_in_progress"
+    assert len(backend.calls) == 1
 
 
 def test_it_is_asked_for_again_within_the_deadline_alone(backend: Backend, client: Client) -> None:

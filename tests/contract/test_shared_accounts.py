@@ -320,6 +320,37 @@ def test_an_account_whose_key_may_not_ask_is_told_by_its_machines(one_cloud: Sha
     assert set(machines) <= set(world.at_the_cloud())
 
 
+def test_a_new_key_of_another_cloud_account_is_not_taken_for_the_old_ones(one_cloud: Shared) -> None:
+    world = one_cloud.world
+
+    def listed() -> tuple[str, bool]:
+        rows = world.client.accounts.ListAccounts(pb.ListAccountsRequest(provider=CLOUD)).account_list
+        return next((row.cloud_account_id, row.cloud_account_shared) for row in rows if row.account_key == "third-key")
+
+    def update(key: str, secret: str) -> None:
+        request = pb.UpdateAccountRequest(provider=CLOUD, account_key="third-key", account_secret=secret)
+        request.new_account_key = key
+        world.client.accounts.UpdateAccount(request)
+
+    at_the_cloud(world, "third-key", "the-secret-of-the-third", owner=world.key)
+    before = listed()
+    assert before[1]
+    further = {"cloud": CLOUD, "access_key": "key-of-another", "secret": "the-secret-of-another"}
+    world.control.call("POST", "/accounts", further)
+    world.control.fault(
+        "error", cloud=CLOUD, action="GetCallerIdentity", params={"code": "AccessDenied", "status": 403}
+    )
+    # Another secret of the same key is the same account's.
+    update("", "the-secret-of-the-third")
+    assert listed() == before
+    update("key-of-another", "the-secret-of-another")
+    assert listed() == ("", False)
+    world.control.clear_faults()
+    learn(world.store, Parts(world.settings, world.store, Keyring.of(KEY), {}).clouds())
+    assert listed()[0] not in ("", before[0])
+    assert not listed()[1]
+
+
 def test_an_account_may_go_while_another_key_of_it_stays(one_cloud: Shared) -> None:
     world, second = one_cloud.world, one_cloud.second
     name, _ = second.cluster(1)

@@ -9,11 +9,12 @@ from typing import Any
 
 import bridgx.v1 as pb
 import pytest
-from bridgx_server.errors import Conflict, RequestInProgress
+from bridgx_server.errors import Conflict, CutOff, RequestInProgress
 from bridgx_server.identities.identity import of_settings
 from bridgx_server.providers.gate import caller
 from bridgx_server.provisioning.claims import MAX_WAITING, Claims
 from bridgx_server.provisioning.once import Attempt, once
+from bridgx_server.provisioning.unfinished import Sweep
 from bridgx_server.store import requests
 from bridgx_server.store.database import Store
 from bridgx_server.store.leases import Lease, LeaseLost
@@ -92,7 +93,8 @@ def test_of_many_who_come_at_once_one_claims_the_request(store: Store) -> None:
 
 
 WRITES: dict[str, Callable[[Store, Lease], object]] = {
-    "asking": lambda store, lease: requests.asking(store, lease, 1000),
+    "asking": requests.asking,
+    "making": lambda store, lease: requests.making(store, lease, "vpc", 1, 1000),
     "made": lambda store, lease: requests.made(store, lease, Made("vpc", "vpc-late")),
     "removed": lambda store, lease: requests.removed(store, lease, "vpc"),
     "undo": lambda store, lease: requests.undo(store, lease, "no", "vpc"),
@@ -149,7 +151,7 @@ def test_other_parameters_are_a_conflict_also_while_it_is_worked_on(store: Store
 
 def test_nobody_goes_on_while_the_last_call_may_still_have_its_effect(store: Store, ticks: Ticks) -> None:
     lease = claimed(store, "dead")
-    requests.asking(store, lease, int(UNSETTLED * 1000))
+    requests.making(store, lease, "vpc", 1, int(UNSETTLED * 1000))
     found = begin(store, "other")
     assert isinstance(found, Busy)
     assert not found.unsettled
@@ -169,7 +171,7 @@ def test_a_call_that_has_ended_is_waited_for_where_its_end_says_nothing(
     store: Store, ticks: Ticks, doubtful: bool
 ) -> None:
     lease = claimed(store, "first")
-    requests.asking(store, lease, int(UNSETTLED * 1000))
+    requests.making(store, lease, "vpc", 1, int(UNSETTLED * 1000))
     requests.fail(store, lease, "no", doubtful=doubtful)
     if doubtful:
         assert isinstance(begin(store, "second"), Busy)
@@ -282,3 +284,38 @@ def test_what_breaks_off_here_may_be_repeated_at_once(claims: Claims) -> None:
         return "done"
 
     assert once(claims, SOMEONE, "the-id", EXPAND, works) == "done"
+
+
+def test_what_has_no_id_and_was_taken_over_is_not_to_be_repeated(claims: Claims) -> None:
+    def sleep(attempt: Attempt) -> str:
+        with claims.store.connection():
+            RequestRow.update(fence=RequestRow.fence + 1).execute()
+        attempt.answered("done")
+        return "done"
+
+    with pytest.raises(CutOff, match="nothing was done"):
+        once(claims, SOMEONE, "", EXPAND, sleep)
+    with pytest.raises(CutOff, match="removed again by itself"):
+        once(claims, SOMEONE, "", EXPAND, sleep, lasting=True)
+    with pytest.raises(RequestInProgress):
+        once(claims, SOMEONE, "made-by-hand", EXPAND, sleep)
+
+
+@pytest.mark.parametrize("bad", ["no json", "{}", '{"caller": "x", "request": {"count": "many"}}'])
+def test_a_row_that_cannot_be_read_keeps_no_other_from_being_finished(claims: Claims, bad: str) -> None:
+    for key in (KEY, Key("someone", "good", "CreateVpc")):
+        lease = requests.begin(claims.store, key, "same", Claim("dead", 1), '{"caller": "someone", "request": {}}')
+        assert isinstance(lease, Lease)
+        requests.release(claims.store, lease)
+    with claims.store.connection():
+        RequestRow.update(payload=bad).where(RequestRow.request_id == KEY.request_id).execute()
+        RequestRow.update(attempt_at=1).execute()
+
+    def perform(request: object, attempt: Attempt) -> str:
+        attempt.answered("vpc-1")
+        return "vpc-1"
+
+    sweep = Sweep(claims, {"CreateVpc": pb.ExpandClusterRequest}, perform, idle=60.0)
+    assert (sweep.run(), sweep.run()) == (2, 0)
+    assert requests.look(claims.store, Key("someone", "good", "CreateVpc")) == Answered("vpc-1")
+    assert requests.look(claims.store, KEY) is None  # free, and open

@@ -129,7 +129,8 @@ class Making:
     def went_back(self) -> bool:
         """Removes what an earlier attempt was to remove and could not; True where the request is not to begin anew.
 
-        One that failed, and whose caller is gone, is undone too: the caller was told that it failed.
+        One whose caller is gone is undone too if it failed, which the caller was told, or if it has no id: nobody could ever
+        get its answer, and the caller may have made another in its place.
 
         Raises:
             ProviderError: something still cannot be removed.
@@ -138,6 +139,8 @@ class Making:
         if attempt.orphaned and progress.failure and not progress.undoing:
             doubt = progress.doubt or next((kind for kind in self.steps if not progress.id_of(kind)), "")
             attempt.undo(progress.failure, doubt)
+        elif attempt.orphaned and not attempt.named and not progress.undoing:
+            attempt.undo("it was cut off, and its caller had given it no request_id to repeat it with", progress.doubt)
         if not attempt.progress.undoing:
             return False
         left = self._undo()

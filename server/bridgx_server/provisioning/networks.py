@@ -189,9 +189,10 @@ class Networks:
     def list_vpcs(self, scope: Scope, provider: str, region_id: str, name: str, wanted: PageOf) -> Page[StoredVpc]:
         """The VPCs, as the cloud describes them now; as they were known where the cloud cannot be asked."""
         page = networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
-        for account_id, region in {(vpc.account_id, vpc.region_id) for vpc in page.rows}:
-            ids = [vpc.vpc_id for vpc in page.rows if (vpc.account_id, vpc.region_id) == (account_id, region)]
-            self.refresher.refresh("VPCs", partial(self._refresh_vpcs, account_id, region, ids))
+        places: dict[tuple[int, str], list[str]] = {}
+        for vpc in page.rows:
+            places.setdefault((vpc.account_id, vpc.region_id), []).append(vpc.vpc_id)
+        self.refresher.refresh("VPCs", *(partial(self._refresh_vpcs, *place, ids) for place, ids in places.items()))
         return networks.page_vpcs(self.store, scope, provider, region_id, name, wanted)
 
     def list_subnets(self, scope: Scope, vpc_id: str, name: str, wanted: PageOf) -> Page[StoredSubnet]:

@@ -13,7 +13,7 @@ import structlog
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from bridgx_server.errors import BridgXError, InvalidField
+from bridgx_server.errors import BridgXError, CutOff, InvalidField
 from bridgx_server.identities.identity import Identity
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.provisioning.claims import Claims, in_progress
@@ -38,7 +38,7 @@ WITHOUT_EFFECT = (
 )
 # After these the call may have done what it was asked to do.
 DOUBTFUL = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN, ErrorClass.UNKNOWN)
-UNNAMED = "made-"  # begins the id of a request whose caller gave it none
+UNNAMED = "~"  # begins the id of a request whose caller gave it none; no id of a caller's has it
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,7 @@ def once(
     Raises:
         Conflict: the id was used with other parameters.
         RequestInProgress: another attempt is at work on it.
+        CutOff: the same of one without an id, which cannot be repeated; it is undone.
         InvalidField: the id is too long.
     """
     if len(request_id) > 64:
@@ -159,14 +160,18 @@ def once(
     found = claims.claim(key, fingerprint_of(request, f"{caller.key}/{key.request_id}"), payload)
     if isinstance(found, Answered):
         return found.answer
+    attempt = Attempt(claims, caller.name, key, found)
     try:
-        return attempted(Attempt(claims, caller.name, key, found), run)
+        return attempted(attempt, run)
     except LeaseLost:
         # Whoever has taken the request over may have come to its end.
         now = requests.look(claims.store, key)
         if isinstance(now, Answered):
             return now.answer
-        raise in_progress(key) from None
+        if attempt.named:
+            raise in_progress(key) from None
+        # A repetition would be another request, and whoever has taken this one over undoes it.
+        raise CutOff(undone=lasting) from None
 
 
 def attempted(attempt: Attempt, run: Callable[[Attempt], str]) -> str:
@@ -192,7 +197,7 @@ def attempted(attempt: Attempt, run: Callable[[Attempt], str]) -> str:
             log.warning("request taken over", operation=attempt.key.operation, request_id=attempt.key.request_id)
             raise
         except Exception:
-            # It may be repeated at once. If this fails too, the lease runs out.
+            # It may be repeated at once, or is undone where it has no id. If this fails too, the lease runs out.
             with contextlib.suppress(Exception):
                 requests.release(attempt.store, attempt.lease)
             raise

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotInTime
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 from peewee import InterfaceError, OperationalError
@@ -27,11 +26,22 @@ class Refresher:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bridgx-refresh")
         self._free = threading.BoundedSemaphore(THREADS)
 
-    def refresh(self, what: str, refresh: Callable[[], None]) -> None:
-        """Runs ``refresh``, and returns when it has ended or takes too long. ``what`` it is about is logged if it fails."""
+    def refresh(self, what: str, *refreshes: Callable[[], None]) -> None:
+        """Runs them side by side, and returns when all have ended or the patience has. ``what`` they are about is logged of those
+        that fail.
+        """
+        begun = [future for future in (self._begin(what, refresh) for refresh in refreshes) if future is not None]
+        late = wait(begun, self._patience).not_done
+        if late:
+            log.warning("not refreshed in time", what=what, number=len(late), seconds=self._patience)
+        for future in begun:
+            if future not in late:
+                future.result()
+
+    def _begin(self, what: str, refresh: Callable[[], None]) -> Future[None] | None:
         if not self._free.acquire(blocking=False):
             log.warning("not refreshed", what=what, error="too many others are being refreshed")
-            return
+            return None
         context = contextvars.copy_context()
 
         def run() -> None:
@@ -44,8 +54,8 @@ class Refresher:
             finally:
                 self._free.release()
 
-        future = self._threads.submit(run)
         try:
-            future.result(self._patience)
-        except NotInTime:
-            log.warning("not refreshed in time", what=what, seconds=self._patience)
+            return self._threads.submit(run)
+        except BaseException:
+            self._free.release()
+            raise

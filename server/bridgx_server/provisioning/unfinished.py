@@ -14,6 +14,7 @@ from bridgx_server.errors import BridgXError
 from bridgx_server.providers.errors import ProviderError
 from bridgx_server.provisioning.claims import Claims
 from bridgx_server.provisioning.once import Attempt, attempted
+from bridgx_server.store import requests
 from bridgx_server.store.leases import Lease, LeaseLost
 from bridgx_server.store.requests import Unfinished
 
@@ -45,15 +46,22 @@ class Sweep:
 
     def _carry_on(self, found: Unfinished, lease: Lease) -> None:
         key = found.key
-        payload = json.loads(found.payload)
-        attempt = Attempt(self.claims, payload["caller"], key, lease, orphaned=True)
-        request = json_format.ParseDict(payload["request"], self.messages[key.operation](), ignore_unknown_fields=True)
         try:
+            payload = json.loads(found.payload)
+            attempt = Attempt(self.claims, payload["caller"], key, lease, orphaned=True)
+            request = json_format.ParseDict(
+                payload["request"], self.messages[key.operation](), ignore_unknown_fields=True
+            )
             answer = attempted(attempt, lambda attempt: self.perform(request, attempt))
         except LeaseLost:
             return  # its caller has come back, or another process goes on with it
         except (BridgXError, ProviderError) as error:
             log.warning("request not finished", operation=key.operation, request_id=key.request_id, error=str(error))
+            return
+        except Exception:
+            # It is tried again as late as any other; the others must not wait for somebody to mend it.
+            log.exception("request cannot be finished", operation=key.operation, request_id=key.request_id)
+            requests.release(self.claims.store, lease)
             return
         log.info(
             "request finished without its caller" if answer else "request undone without its caller",

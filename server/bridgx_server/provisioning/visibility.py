@@ -16,6 +16,7 @@ from bridgx_server.providers.errors import ClassTraits, ErrorClass, ProviderErro
 
 READY_TIMEOUT = 60.0  # seconds to wait for what the cloud has not finished
 FIRST_PAUSE, MAX_PAUSE = 0.5, 2.0  # seconds between two tries: the first pause, and what pauses grow to
+LONGEST_PAUSE = READY_TIMEOUT  # seconds between two tries at most, whatever the cloud says
 UNANSWERED_ATTEMPTS = 3
 ABSENCES = 2  # answers in a row that do not know a thing, the last after the visibility time, before it counts as gone
 MAX_MARGIN = 5.0  # seconds before a caller's deadline in which it still gets its answer
@@ -112,5 +113,5 @@ class Patience:
                 wait = error.retry_after or pause
                 if self.deadline is not None and self.monotonic() + wait >= self.deadline:
                     raise NotReadyYet(error, wait) from None
-            self.sleep(wait)
+            self.sleep(min(wait, LONGEST_PAUSE))
             pause = min(2 * pause, MAX_PAUSE)

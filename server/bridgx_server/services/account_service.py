@@ -5,6 +5,7 @@ from __future__ import annotations
 import bridgx.v1 as pb
 import grpc
 
+from bridgx_server.errors import NotFound
 from bridgx_server.interceptors.caller import current_idempotency_key, current_identity, current_scope
 from bridgx_server.providers.base import Credentials
 from bridgx_server.provisioning import accounts as registering
@@ -40,8 +41,11 @@ class AccountService(pb.AccountServiceServicer):
                 self._store, scope, self._keyring, self._clouds, credentials, request.account_name, attempt
             ),
         )
-        account = accounts.by_key(self._store, scope, request.provider, account_key)
-        return pb.CreateAccountResponse(account_key=account_key, cloud_account_shared=account.shared)
+        try:
+            shared = accounts.by_key(self._store, scope, request.provider, account_key).shared
+        except NotFound:
+            shared = False  # the answer of a request whose account has been deleted since
+        return pb.CreateAccountResponse(account_key=account_key, cloud_account_shared=shared)
 
     def ListAccounts(self, request: pb.ListAccountsRequest, context: grpc.ServicerContext) -> pb.ListAccountsResponse:
         page = accounts.page(

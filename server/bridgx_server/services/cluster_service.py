@@ -12,7 +12,7 @@ from bridgx_server.provisioning import templates
 from bridgx_server.provisioning.accounts import AccountClouds
 from bridgx_server.provisioning.catalog import Catalog
 from bridgx_server.provisioning.claims import Claims
-from bridgx_server.provisioning.once import once
+from bridgx_server.provisioning.once import Attempt, once
 from bridgx_server.provisioning.placements import Choice, crossed, listed
 from bridgx_server.services.messages import moment, pager
 from bridgx_server.store import accounts, clusters
@@ -45,18 +45,17 @@ class ClusterService(pb.ClusterServiceServicer):
     def CreateCluster(
         self, request: pb.CreateClusterRequest, context: grpc.ServicerContext
     ) -> pb.CreateClusterResponse:
-        account = accounts.by_key(self._store, current_scope(), request.provider, request.account_key)
-        choice = _choice(request)
-        template = _template(request, account, choice, self._default_max_machines)
-        name = once(
-            self._claims,
-            current_identity(),
-            request.request_id or current_idempotency_key(),
-            request,
-            lambda attempt: templates.create(
+        scope, choice = current_scope(), _choice(request)
+
+        def create(attempt: Attempt) -> str:
+            account = accounts.by_key(self._store, scope, request.provider, request.account_key)
+            template = _template(request, account, choice, self._default_max_machines)
+            return templates.create(
                 self._store, self._keyring, self._clouds, self._catalog, template, choice, attempt, self._visibility
-            ),
-        )
+            )
+
+        key = request.request_id or current_idempotency_key()
+        name = once(self._claims, current_identity(), key, request, create)
         return pb.CreateClusterResponse(cluster_name=name)
 
     def GetCluster(self, request: pb.GetClusterRequest, context: grpc.ServicerContext) -> pb.GetClusterResponse:

@@ -97,8 +97,12 @@ def change(
                 "project_id": wanted.credentials.project_id,
                 "secret_at": store.now(),
             }
+            same_key = not wanted.credentials.ambient and wanted.credentials.access_key == account.cloud_key
             if wanted.cloud_account_id:
                 values |= {"cloud_account_id": wanted.cloud_account_id, "cloud_account_at": store.now()}
+            elif not same_key:
+                # Whose the old key was says nothing of the new one: the cloud is asked again.
+                values |= {"cloud_account_id": "", "cloud_account_at": 0}
         if values:
             AccountRow.update(values).where(AccountRow.id == account.id).execute()
             audit.changed(store, _resource(account))

@@ -139,7 +139,8 @@ class _Defaults(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercep
 class _Repeating(grpc.UnaryUnaryClientInterceptor):
     """Waits for the answer to a request that another call has brought, by asking again as often as the server says.
 
-    Not for a call that is made as a future: its caller waits for nothing yet.
+    Not for one without a `request_id` or Idempotency-Key, whose repetition would be another request; nor for a call that is
+    made as a future: its caller waits for nothing yet.
     """
 
     def __init__(
@@ -155,10 +156,11 @@ class _Repeating(grpc.UnaryUnaryClientInterceptor):
         request: _Request,
     ) -> grpc.CallFuture[_Response]:
         details = client_call_details
+        named = _is_named(details, request)
         until = None if details.timeout is None else self._monotonic() + details.timeout
         while True:
             call = continuation(details, request)
-            wait = _wait_of(call)
+            wait = _wait_of(call) if named else None
             if wait is None:
                 return call
             left = None if until is None else until - self._monotonic() - wait
@@ -173,6 +175,12 @@ class _Repeating(grpc.UnaryUnaryClientInterceptor):
                 wait_for_ready=details.wait_for_ready,
                 compression=details.compression,
             )
+
+
+def _is_named(details: grpc.ClientCallDetails, request: object) -> bool:
+    """Whether the server knows a repetition of the call for one."""
+    given = {key.lower() for key, value in details.metadata or () if value}
+    return "idempotency-key" in given or bool(getattr(request, "request_id", ""))
 
 
 def _wait_of(call: grpc.CallFuture[_Response]) -> float | None:
