@@ -222,9 +222,9 @@ def test_17_to_19_machines(api: Api, world: World) -> None:
         "instance_type": str,
         "protected": bool,
         "charge_type": str,
-        "expire_at": "time",
+        "expire_at": "time?",
         "deletion_refusal": str,
-        "deletion_refused_at": "time",
+        "deletion_refused_at": "time?",
     }
     conforms(data, {"instance_list": [row], "pager": PAGER})
     machine = next(row for row in data["instance_list"] if row["status"] == "Running")
@@ -251,9 +251,9 @@ def test_17_to_19_machines(api: Api, world: World) -> None:
         "task_id": str,
         "protected": bool,
         "charge_type": str,
-        "expire_at": "time",
+        "expire_at": "time?",
         "deletion_refusal": str,
-        "deletion_refused_at": "time",
+        "deletion_refused_at": "time?",
     }
     conforms(detail, shape)
     assert detail["network_config"]["vpc_name"] == "vpctest"
