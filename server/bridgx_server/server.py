@@ -279,11 +279,11 @@ class _Listener:
     async def serve(self) -> None:
         """Says that all is well."""
         for name in ("", *NAMES):
-            await self._probes.set(name, health_pb2.HealthCheckResponse.SERVING)
+            self._probes.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float, and_close: bool) -> None:
         """Says that it is over, waits ``grace`` seconds for what is under way, and closes the port."""
-        await self._probes.stop()
+        self._probes.stop()
         await self._front.drain(grace)
         if and_close:
             await self._front.close(self._server)

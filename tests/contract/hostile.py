@@ -95,6 +95,17 @@ def opened() -> bytes:
     return PREFACE + frame(SETTINGS)
 
 
+def opened_without_a_window() -> bytes:
+    """The same of one that takes no byte of any answer (SETTINGS_INITIAL_WINDOW_SIZE = 0)."""
+    return PREFACE + frame(SETTINGS, payload=struct.pack(">HI", 4, 0))
+
+
+def call(path: str, stream: int, message: bytes, *further: tuple[str, str]) -> bytes:
+    """A call with its one message."""
+    content = b"\x00" + struct.pack(">I", len(message)) + message
+    return frame(HEADERS, END_HEADERS, stream, header_block(path, *further)) + frame(DATA, END_STREAM, stream, content)
+
+
 def connected(port: int) -> socket.socket:
     """A connection that no test waits on for long."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)

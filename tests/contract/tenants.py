@@ -117,8 +117,8 @@ class World:
         operator = self.token(f"operator-of-{key}", "operator", key)
         return Tenant(key, self.client(admin.token), self.client(operator.token), operator.token_id)
 
-    def furnished(self, tenant: Tenant, block: str, machines: int) -> Tenant:
-        """Makes a network, a cluster and machines, as the tenant's operator."""
+    def placed(self, tenant: Tenant, block: str) -> Tenant:
+        """Makes a network and a cluster, as the tenant's operator."""
         client, name = tenant.operator, tenant.account_key
         tenant.vpc_name = f"vpc-of-{name}"
         tenant.vpc = client.networks.CreateNetworkConfig(network_of(tenant, block)).vpc_id
@@ -126,6 +126,11 @@ class World:
         groups = client.networks.ListSecurityGroups(pb.ListSecurityGroupsRequest(vpc_id=tenant.vpc)).groups
         tenant.group = groups[0].security_group_id
         tenant.cluster = client.clusters.CreateCluster(template_of(tenant, f"web of {name}")).cluster_name
+        return tenant
+
+    def furnished(self, tenant: Tenant, block: str, machines: int) -> Tenant:
+        """Makes a network, a cluster and machines, as the tenant's operator."""
+        client = self.placed(tenant, block).operator
         expand = pb.ExpandClusterRequest(cluster_name=tenant.cluster, task_name="grow", count=machines)
         tenant.task_id = client.tasks.ExpandCluster(expand).task_id
         assert client.wait_task(tenant.task_id, timeout=120).running == machines

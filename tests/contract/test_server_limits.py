@@ -15,11 +15,12 @@ import pytest
 from bridgx import failure_of
 from bridgx_server.front.loop import loop_thread
 from bridgx_server.front.methods import Methods
-from bridgx_server.front.receiving import Front, FrontLimits
+from bridgx_server.front.receiving import STREAM_THREADS, Front, FrontLimits
 from bridgx_server.interceptors.deadlines import Deadlines
 from bridgx_server.interceptors.errors import Errors
 from bridgx_server.interceptors.stack import Stack
 from bridgx_server.interceptors.telemetry import Telemetry
+from bridgx_server.pausing import Pause
 from contract import hostile
 from contract.conftest import until
 from contract.hostile import PING, SETTINGS, frame
@@ -205,11 +206,21 @@ class Slow(pb.ClusterServiceServicer):
 
 
 @contextlib.contextmanager
-def slow_server(call_time: float) -> Iterator[tuple[Slow, pb.ClusterServiceStub]]:
-    """One thread, in which :class:`Slow` answers."""
+def slow_server(call_time: float, threads: int = 1) -> Iterator[tuple[Slow, pb.ClusterServiceStub]]:
+    """So many threads, in which :class:`Slow` answers."""
     slow, methods = Slow(), Methods()
     pb.add_ClusterServiceServicer_to_server(slow, cast(Any, methods))
-    limits = FrontLimits(message_time=60, call_time=call_time, stream_time=60, threads=1, backlog=100)
+    limits = FrontLimits(message_time=60, call_time=call_time, stream_time=60, threads=threads, backlog=100)
+    try:
+        with fronted(methods, limits) as channel:
+            yield slow, pb.ClusterServiceStub(channel)
+    finally:
+        slow.go_on.set()
+
+
+@contextlib.contextmanager
+def fronted(methods: Methods, limits: FrontLimits) -> Iterator[grpc.Channel]:
+    """The front alone, around these servicers."""
 
     async def begun() -> tuple[grpc.aio.Server, Front, int]:
         telemetry = Telemetry()
@@ -222,9 +233,8 @@ def slow_server(call_time: float) -> Iterator[tuple[Slow, pb.ClusterServiceStub]
     server, front, port = loop_thread().run(begun())
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield slow, pb.ClusterServiceStub(channel)
+            yield channel
     finally:
-        slow.go_on.set()
         loop_thread().run(front.close(server))
 
 
@@ -267,3 +277,83 @@ def test_a_call_that_is_taken_back_while_it_waits_is_not_begun() -> None:
         first.result(60)
         last.result(60)
         assert slow.begun == ["first", "last"]
+
+
+def test_a_call_that_is_done_is_not_refused_for_want_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    with slow_server(60, threads=2) as (slow, clusters):
+        start = threading.Thread.start
+
+        def no_second(thread: threading.Thread) -> None:
+            if not thread.name.startswith("bridgx-call_1"):
+                return start(thread)
+            # The job stands in line already, and the first thread takes it before anybody knows that there is no second.
+            slow.go_on.set()
+            until(lambda: "second" in slow.begun)
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", no_second)
+        first = clusters.ListClusters.future(pb.ListClustersRequest(account="first"), metadata=ALICE)
+        until(lambda: slow.begun == ["first"])
+        clusters.ListClusters(pb.ListClustersRequest(account="second"), timeout=60, metadata=ALICE)
+        first.result(60)
+        assert slow.begun == ["first", "second"]
+
+
+# Streams under way, while others would like to begin.
+
+
+class Streams(pb.TaskServiceServicer):
+    """Streams of two kinds: one goes on in small steps until it is let end; a step of the other lasts until it is let."""
+
+    def __init__(self) -> None:
+        self.held: list[str] = []  # what holds a thread
+        self.closed = threading.Event()
+        self.go_on = threading.Event()
+
+    def WatchTask(  # type: ignore[override]  # the front knows pauses
+        self, request: pb.WatchTaskRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchTaskResponse | Pause]:
+        if request.task_id == "held":
+            self.held.append(request.task_id)
+            self.go_on.wait(60)
+            return
+        try:
+            yield pb.WatchTaskResponse(task_id=request.task_id)
+            while not self.go_on.is_set() or request.task_id == "endless":
+                yield Pause(0.01)
+            yield pb.WatchTaskResponse(task_id="last")
+        finally:
+            if request.task_id == "endless":
+                self.closed.set()
+
+
+def test_a_stream_under_way_goes_on_and_ends_however_many_would_begin() -> None:
+    streams, methods = Streams(), Methods()
+    pb.add_TaskServiceServicer_to_server(streams, cast(Any, methods))
+    limits = FrontLimits(message_time=60, call_time=60, stream_time=60, threads=1, backlog=1)
+    with fronted(methods, limits) as channel:
+        tasks = pb.TaskServiceStub(channel)
+
+        def watch(what: str) -> Any:
+            return tasks.WatchTask(pb.WatchTaskRequest(task_id=what), metadata=ALICE, timeout=60)
+
+        honest, endless = watch("honest"), watch("endless")
+        assert [next(honest).task_id, next(endless).task_id] == ["honest", "endless"]
+        held = []
+        for count in range(1, STREAM_THREADS + 1):
+            held.append(watch("held"))
+            until(lambda count=count: len(streams.held) == count)
+        # No thread is left, so the two that go on wait for one, who are more than the backlog. It is for those that would
+        # begin: so many wait, and the others are refused.
+        held += [watch("held") for _ in range(30)]
+        until(lambda: sum(not call.is_active() for call in held) >= 30 - limits.backlog)
+        assert {call.code() for call in held if not call.is_active()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        endless.cancel()
+        for _ in range(5):  # what was sent later has been answered, so the server knows of it
+            with pytest.raises(grpc.RpcError) as caught:
+                next(watch("held"))
+            assert failure_of(caught.value).reason == "throttled"
+        streams.go_on.set()
+        assert next(honest).task_id == "last"
+        assert next(honest, None) is None
+        assert streams.closed.wait(60)

@@ -21,6 +21,7 @@ from bridgx_server.demo.ports import free_port
 from bridgx_server.edge import EnvoyProcess
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
+from contract import hostile
 from contract.conftest import until
 from engine.conftest import QUICK, World
 from engine.fake_cloud import FakeCloud
@@ -168,6 +169,23 @@ def test_a_call_under_way_is_finished(serving: Serving) -> None:
         give_back()
         assert cancel.result(60).status == "CANCELED"
     assert serving.process.wait(60) == 0
+
+
+def test_watches_of_health_that_nobody_reads_keep_nobody_from_being_told_and_the_server_not_from_ending(
+    serving: Serving,
+) -> None:
+    streams = [1, 3, 5, 7]
+    watches = b"".join(hostile.call("/grpc.health.v1.Health/Watch", stream, b"") for stream in streams)
+    with hostile.connected(serving.port) as connection, grpc.insecure_channel(serving.address) as channel:
+        assert hostile.send(connection, hostile.opened_without_a_window() + watches)
+        # Each has begun to be answered, and none can be told anything.
+        hostile.frames_until(connection, lambda frames: set(streams) <= {row.stream for row in frames})
+        stub = health_pb2_grpc.HealthStub(channel)
+        told = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(2)]
+        assert [next(watch).status for watch in told] == [health_pb2.HealthCheckResponse.SERVING] * 2
+        serving.process.terminate()
+        assert [next(watch).status for watch in told] == [health_pb2.HealthCheckResponse.NOT_SERVING] * 2
+        assert serving.process.wait(60) == 0
 
 
 def test_a_watch_ends_with_an_event_that_says_so(serving: Serving, tmp_path: Path) -> None:

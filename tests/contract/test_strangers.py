@@ -137,6 +137,20 @@ def test_watches_of_health_are_few(channel: grpc.Channel, healthy: hostile.Healt
         watch.cancel()
 
 
+def test_health_is_told_by_name(channel: grpc.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    known, unknown = (
+        health_pb2.HealthCheckRequest(service=f"bridgx.v1.{name}") for name in ("TaskService", "NoService")
+    )
+    assert stub.Check(known, timeout=60).status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Check(unknown, timeout=60)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    watch = stub.Watch(unknown, timeout=60)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
+
+
 def test_streams_of_reflection_are_few_and_end(channel: grpc.Channel, healthy: hostile.Healthy) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
 

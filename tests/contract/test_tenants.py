@@ -431,6 +431,28 @@ def test_the_same_request_id_of_two_callers_is_two_requests(two: Two) -> None:
     assert two.owner.operator.tasks.ExpandCluster(request).task_id not in ids.values()
 
 
+def test_callers_of_one_name_do_not_share_their_watches(tmp_path: Path) -> None:
+    with world(tmp_path, worker=False, watches_per_caller=1) as one:
+        one.control.call("POST", "/accounts", {"cloud": CLOUD, "access_key": "key-b", "secret": "secret-of-b-1234"})
+        tenants = [one.tenant(f"demo-{CLOUD}", f"demo-secret-{CLOUD}"), one.tenant("key-b", "secret-of-b-1234")]
+        watches = []
+        for tenant, block in zip(tenants, ("10.1", "10.2"), strict=True):
+            one.placed(tenant, block)
+            expand = pb.ExpandClusterRequest(cluster_name=tenant.cluster, task_name="grow", count=1)
+            watch = pb.WatchTaskRequest(task_id=tenant.admin.tasks.ExpandCluster(expand).task_id)
+            account = pb.TokenAccount(provider=CLOUD, account_key=tenant.account_key)
+            ci = one.client(
+                tenant.admin.tokens.CreateToken(
+                    pb.CreateTokenRequest(name="ci", role="operator", accounts=[account])
+                ).token
+            )
+            watches.append(ci.tasks.WatchTask(watch))
+            assert next(watches[-1]).task_id == watch.task_id
+            assert outcome(ci, "TaskService.WatchTask", watch)[1] == "throttled"
+        for call in watches:
+            call.cancel()
+
+
 def test_every_query_of_a_servicer_is_given_a_scope() -> None:
     """A function below the servicers that answers them cannot do without a Scope, so it cannot be forgotten."""
     unscoped = sorted(name for name in _called_by_servicers() - GIVEN_FOUND_VALUES if not _takes_scope(name))

@@ -10,7 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -37,6 +37,8 @@ CHECK, WATCH = f"/{health.SERVICE_NAME}/Check", f"/{health.SERVICE_NAME}/Watch"
 REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
+Status: TypeAlias = health_pb2.HealthCheckResponse.ServingStatus.ValueType
+UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 log = structlog.get_logger("bridgx.front")
 
@@ -64,6 +66,35 @@ class Places:
             self._taken += Counter()  # without those that have none
 
 
+class _Statuses:
+    """How the services are. Who reads them holds nothing, so no reader can keep the next status from being said."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, Status] = {"": health_pb2.HealthCheckResponse.SERVING}
+        self._stopped = False
+        self.changed = asyncio.Event()  # set at the next change; another one stands here then
+
+    def of(self, service: str) -> Status | None:
+        """None where there is no such service."""
+        return self._statuses.get(service)
+
+    def set(self, service: str, status: Status) -> None:
+        """Says how a service is, unless they have stopped."""
+        if not self._stopped:
+            self._statuses[service] = status
+            self._tell()
+
+    def stop(self) -> None:
+        """All are NOT_SERVING for good."""
+        self._stopped = True
+        self._statuses = dict.fromkeys(self._statuses, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
 class Probes(grpc.GenericRpcHandler):
     """The two services as a grpc.aio.Server takes them. Made and used in one event loop."""
 
@@ -71,7 +102,7 @@ class Probes(grpc.GenericRpcHandler):
         """``services``: those of which reflection tells. ``message_time``: seconds to wait for each message."""
         self._message_time = message_time
         self._arrivals = Arrivals(message_time, ARRIVING)
-        self._health = health.aio.HealthServicer()
+        self._health = _Statuses()
         self._watches = Places(WATCHES, WATCHES_OF_ONE)
         self._reflection = reflection.ReflectionServicer((*services, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self._reflections = Places(REFLECTIONS, REFLECTIONS_OF_ONE)
@@ -90,26 +121,37 @@ class Probes(grpc.GenericRpcHandler):
         """The handler of a method; None where there is none."""
         return self._handlers.get(handler_call_details.method)
 
-    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+    def set(self, service: str, status: Status) -> None:
         """Says how a service is; the empty name is the server as a whole."""
-        await self._health.set(service, status)
+        self._health.set(service, status)
 
-    async def stop(self) -> None:
-        """All are NOT_SERVING from now on, and who watches hears it."""
-        await self._health.enter_graceful_shutdown()
+    def stop(self) -> None:
+        """All are NOT_SERVING from now on, and who watches hears it. Waits for nobody."""
+        self._health.stop()
 
     def close(self) -> None:
         """Nothing more is reflected."""
         self._reflecting.close()
 
     async def _check(self, context: ServicerContext) -> Any:
-        return await self._health.Check(await self._asked(context), context)
+        status = self._health.of((await self._asked(context)).service)
+        if status is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "the server has no service of that name")
+        return health_pb2.HealthCheckResponse(status=status)
 
     async def _watch(self, context: ServicerContext) -> None:
         with self._watches.place(context.peer()):
-            request = await self._asked(context)
+            service = (await self._asked(context)).service
             async with _at_most(WATCH_TIME, "a watch of health"):
-                await self._health.Watch(request, context)
+                last = None
+                while True:
+                    changed, status = self._health.changed, self._health.of(service)
+                    status = UNKNOWN if status is None else status
+                    if status != last:
+                        # Takes as long as the client does not read; nobody else waits for it.
+                        await context.write(health_pb2.HealthCheckResponse(status=status))
+                    last = status
+                    await changed.wait()
 
     async def _asked(self, context: ServicerContext) -> Any:
         return _parsed(health_pb2.HealthCheckRequest, await self._arrivals.message(context))

@@ -139,19 +139,21 @@ class Front(grpc.GenericRpcHandler):
     async def _stream(self, steps: Steps, context: ServicerContext) -> None:
         try:
             async with asyncio.timeout(self._limits.stream_time) as limit:
-                while (message := await self._steps.run(steps.next)) is not END:
+                message = await self._steps.run(steps.next)
+                while message is not END:
                     if isinstance(message, Pause):
                         await self._pause(message.seconds)
                     else:
                         await context.write(message)
+                    message = await self._steps.run(steps.next, refusable=False)
         except TimeoutError:
             if not limit.expired():
                 raise
             raise BridgXError("deadline_exceeded", f"a stream lasts {self._limits.stream_time:g} s at most") from None
         finally:
             # Whoever waits here may be canceled by now; what the stream holds is let go all the same.
-            if not steps.ended:
-                closer = asyncio.create_task(self._steps.run(steps.close))
+            if not steps.drop():
+                closer = asyncio.create_task(self._steps.run(steps.close, refusable=False))
                 self._closers.add(closer)
                 closer.add_done_callback(self._closers.discard)
 

@@ -27,6 +27,8 @@ class Steps:
     def next(self) -> Any:
         """The next message or pause, ``END`` after the last; raises what the servicer raises."""
         with self._one_at_a_time:
+            if self.ended:
+                return END
             self._call.begun = True
             try:
                 message = self._context.run(next, self._messages, END)
@@ -35,6 +37,16 @@ class Steps:
                 raise
             self.ended = message is END
         return message if self.ended or isinstance(message, Pause) else self._serialize(message)
+
+    def drop(self) -> bool:
+        """Ends it without a thread where no step has been taken, so that nothing is held; whether it has ended."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            return False
+        try:
+            self.ended = self.ended or not self._call.begun
+            return self.ended
+        finally:
+            self._one_at_a_time.release()
 
     def close(self) -> None:
         """Ends it before its end, when the step that is being taken is over."""

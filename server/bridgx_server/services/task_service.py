@@ -11,7 +11,6 @@ import grpc
 from bridgx_server.errors import BridgXError, NotFound
 from bridgx_server.interceptors.caller import (
     check_caller,
-    current_caller,
     current_idempotency_key,
     current_identity,
     current_scope,
@@ -136,7 +135,7 @@ class TaskService(pb.TaskServiceServicer):
     def WatchTask(  # type: ignore[override]  # the front knows pauses
         self, request: pb.WatchTaskRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.WatchTaskResponse | Pause]:
-        with self._places.place(current_caller()):
+        with self._places.place(current_identity().key):
             yield from self._states(_number(request.task_id))
 
     def _states(self, task_id: int) -> Iterator[pb.WatchTaskResponse | Pause]:

@@ -22,7 +22,11 @@ class WatchPlaces:
 
     @contextlib.contextmanager
     def place(self, caller: str) -> Iterator[None]:
-        """A place for as long as the block lasts. Raises BridgXError (throttled) when there is none."""
+        """A place for as long as the block lasts. ``caller`` is an identity's key: names are of one tenant alone.
+
+        Raises:
+            BridgXError: throttled, since there is none.
+        """
         self._take(caller)
         try:
             yield
