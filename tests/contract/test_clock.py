@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bridgx.v1 as pb
@@ -45,6 +46,17 @@ def test_a_task_waits_for_the_clock_and_says_so(world: World) -> None:
     assert (task.status, task.running, task.failed) == ("SUCCESS", 3, 0), task
     assert {chunk.error_class for chunk in task.chunks} == {""}
     assert len(world.at_the_cloud()) == 3
+
+
+def test_a_network_waits_for_the_clock(world: World) -> None:
+    world.control.call("POST", "/clock", {"ahead": HOURS})
+    before = len(world.control.calls(world.cloud))
+    request = world.network_request("once")
+    with ThreadPoolExecutor() as caller:
+        made = caller.submit(world.client.networks.CreateNetworkConfig, request)
+        until(lambda: len(world.control.calls(world.cloud)) > before + 1)
+        world.control.call("POST", "/clock", {"ahead": 0})
+        assert made.result().vpc_id
 
 
 def test_a_secret_cannot_be_judged_while_the_clock_is_off(world: World) -> None:

@@ -16,7 +16,7 @@ from bridgx_server.cloudsim.front import FRONTS
 from bridgx_server.provisioning.cloud_accounts import learn
 from bridgx_server.server import Parts
 from bridgx_server.store import accounts, comparisons, orphans
-from bridgx_server.store.models import AccountRow, VpcRow
+from bridgx_server.store.models import AccountRow, VpcRow, WatchRow
 from bridgx_server.store.scope import EVERYTHING
 from bridgx_server.store.secrets import Keyring
 from contract.conftest import until
@@ -369,3 +369,18 @@ def test_an_account_may_go_while_another_key_of_it_stays(one_cloud: Shared) -> N
     assert second.orphans() == {orphan}
     assert second.deleted(orphan) == {orphan: "deleting"}
     assert set(world.statuses(name).values()) == {"Running"}
+
+
+def test_where_one_key_alone_has_looked_another_looks_when_it_goes(on_each_database: Shared) -> None:
+    world = on_each_database.world
+    orphan = world.orphan()
+    on_each_database.first.compared()
+    assert world.orphans()[orphan].account == world.key
+    with world.store.transaction():
+        # The other was never used there.
+        WatchRow.delete().where(WatchRow.account_id == on_each_database.number(SECOND)).execute()
+        VpcRow.delete().execute()
+    world.client.accounts.DeleteAccount(pb.DeleteAccountRequest(provider=world.cloud, account_key=world.key))
+    until(lambda: orphan in world.orphans())
+    assert world.orphans()[orphan].account == SECOND
+    assert on_each_database.second.deleted(orphan) == {orphan: "deleting"}

@@ -222,6 +222,33 @@ def test_a_lost_answer_makes_no_second_vpc_while_the_first_is_not_seen(world: Wo
     assert unfinished(world) == []
 
 
+@pytest.mark.parametrize(
+    ("cloud", "action", "code"),
+    [("AWSCloud", "DescribeVpcs", "UnauthorizedOperation"), ("AlibabaCloud", CREATE_VPC, "Forbidden.RAM")],
+)
+def test_who_may_not_look_does_not_say_that_nothing_was_made(
+    cloud: str, action: str, code: str, tmp_path: Path
+) -> None:
+    with a_world(cloud, tmp_path, worker=False, rates="*.*=off") as world:
+        world.control.fault("cut_after", cloud=cloud, action=CREATE_VPC, times=1)
+        world.control.fault("slow", cloud=cloud, action=CREATE_VPC, params={"seconds": 1}, times=1)
+        call = asked(world, a_config(world, "unseen"), 60)
+        until(lambda: named(world, "unseen") == (1, 0, 0))
+        params = {"code": code, "message": "not allowed", "status": 403}
+        fault = world.control.fault("error", cloud=cloud, action=action, params=params)
+
+        told = failure_of(call.exception())
+
+        assert told.metadata["error_class"] == "permission_denied"
+        assert "could not be removed again: a VPC that may have been made" in told.message
+        assert named(world, "unseen") == (1, 0, 0)
+        assert [row.reason != "" for row in unfinished(world)] == [True]
+        world.control.call("DELETE", f"/faults/{fault}")
+        assert world.client.networks.CreateNetworkConfig(a_config(world, "unseen")).vpc_id
+        assert named(world, "unseen") == (1, 1, 1)
+        assert unfinished(world) == []
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_call_that_was_lost_on_its_way_is_made_again_when_it_is_believed_to_be(cloud: str, tmp_path: Path) -> None:
     with a_world(cloud, tmp_path, worker=False, rates="*.*=off") as world:

@@ -475,3 +475,32 @@ def test_a_machine_that_one_shrink_names_while_another_chooses_goes_to_one_of_th
     assert len(refused) == 1
     worker.stop()
     store.close()
+
+
+def test_a_clock_that_is_off_for_a_moment_ends_no_task_that_was_throttled_for_long(world: World) -> None:
+    world.settings = replace(world.settings, give_up=0.4)
+    skewed: list[CreateMachines] = []
+
+    def refuse(request: CreateMachines) -> None:
+        chunk = next(chunk for chunk in world.task(task_id).chunks if chunk.chunk_id == request.token)
+        if world.store.now() - chunk.sent_at <= 800:
+            raise ProviderError(ErrorClass.THROTTLED, "later.")
+        if len(skewed) < 2:
+            skewed.append(request)
+            raise ProviderError(ErrorClass.CLOCK_SKEW, "the request has expired.")
+
+    world.cloud.before_create = refuse
+    task_id = world.expand(25)
+    world.start_worker()
+    task = world.ended(task_id)
+    assert (task.status, task.running, task.error_class) == ("SUCCESS", 25, "")
+    assert len(skewed) == 2
+
+
+def test_a_clock_that_stays_off_ends_the_task(world: World) -> None:
+    world.settings = replace(world.settings, give_up=0.4)
+    world.cloud.fail_next("create", ErrorClass.CLOCK_SKEW, 1000)
+    world.start_worker()
+    task = world.ended(world.expand(25))
+    assert (task.status, task.failed, task.error_class) == ("FAILED", 25, "clock_skew")
+    assert creates(world.cloud) > 1

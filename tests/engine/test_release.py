@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from bridgx_server.providers.base import MachineState
-from bridgx_server.providers.errors import ErrorClass
-from bridgx_server.scaling import choice, refusals
+from bridgx_server.errors import InvalidField, InvalidFields
+from bridgx_server.providers.base import Charge, CreateMachines, Limits, MachineState
+from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.scaling import choice, refusals, tend
 from bridgx_server.scaling import tasks as api
+from bridgx_server.store import watches
 from bridgx_server.store.database import Store
 from bridgx_server.store.migrations import migrate
-from bridgx_server.store.models import InstanceRow
+from bridgx_server.store.models import InstanceRow, WatchRow
 from bridgx_server.store.scope import EVERYTHING
 from engine.conftest import QUICK, World, wait_for
 from engine.fake_cloud import FakeCloud
@@ -71,6 +73,37 @@ def by_policy(world: World, count: int, policy: str) -> int:
         caller="test",
         termination_policy=policy,
     )
+
+
+def named(world: World, *instance_ids: str, release_prepaid: bool = False) -> int:
+    return api.submit_shrink(
+        world.store,
+        EVERYTHING,
+        cluster_name="web",
+        task_name="",
+        count=0,
+        ips=(),
+        caller="test",
+        instance_ids=instance_ids,
+        release_prepaid=release_prepaid,
+    )
+
+
+def look(world: World) -> None:
+    """One round over all machines that anyone is to ask about, without a worker."""
+    with world.store.transaction():
+        InstanceRow.update(tend_at=0).where(InstanceRow.tend_at.is_null(False)).execute()
+        WatchRow.update(lease_until=0).execute()
+    claimed = watches.claim_place(world.store, 1, "region-1", "test", 10_000)
+    assert claimed is not None
+    tend.run(world.engine(), *claimed)
+
+
+def hurry(world: World) -> None:
+    """Lets the workers ask about all machines that anyone is to ask about at once."""
+    with world.store.transaction():
+        WatchRow.update(next_at=0, wakes=WatchRow.wakes + 1).execute()
+        InstanceRow.update(tend_at=0).where(InstanceRow.tend_at.is_null(False)).execute()
 
 
 def asked(world: World, operation: str = "delete") -> int:
@@ -253,3 +286,230 @@ def test_a_canceled_shrink_gives_up_nothing(world: World) -> None:
     assert made <= world.inventory("running")
     assert asked(world, "release") == 0
     assert not rows(world)[min(made)].release_prepaid
+
+
+def test_a_machine_that_nobody_wants_is_asked_about_after_a_shrink_of_it_that_never_began(
+    each_database: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = each_database
+    monkeypatch.setattr(refusals, "ASK_PAID_AGAIN", 0.2)
+    worker = world.start_worker()
+    made = canceled(world, 2)
+    wait_for(lambda: world.inventory("running") == made)
+    worker.stop()
+    shrink_id = named(world, *made)
+    look(world)  # while it waits for its turn
+    assert all(row.tend_at for row in rows(world).values())
+    assert api.cancel(world.store, EVERYTHING, shrink_id, "keep") == "CANCELED"
+    world.cloud.refuses.clear()
+    world.start_worker()
+    wait_for(lambda: world.inventory("deleted") == made)
+    assert world.cloud.alive() == {}
+
+
+def test_a_machine_that_an_earlier_version_asked_about_no_more_is_looked_at_when_its_shrink_is_canceled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = world.start_worker()
+    made = canceled(world, 1)
+    wait_for(lambda: world.inventory("running") == made)
+    worker.stop()
+    monkeypatch.setattr(refusals, "ASK_PAID_AGAIN", 0.2)
+    shrink_id = named(world, *made)
+    with world.store.transaction():
+        InstanceRow.update(tend_at=None).execute()
+        WatchRow.update(next_at=None).execute()
+    api.cancel(world.store, EVERYTHING, shrink_id, "keep")
+    world.cloud.refuses.clear()
+    world.start_worker()
+    wait_for(lambda: world.inventory("deleted") == made)
+
+
+def test_a_machine_that_nobody_wants_and_that_vanishes_before_its_shrink_begins_is_not_lost(world: World) -> None:
+    world.settings = replace(world.settings, visibility=0.0)
+    worker = world.start_worker()
+    made = canceled(world, 1)
+    wait_for(lambda: world.inventory("running") == made)
+    worker.stop()
+    shrink_id = named(world, *made)
+    world.cloud.hidden.update(made)
+    for _ in range(tend.ABSENCES):
+        look(world)
+    assert world.inventory("deleted") == made
+    world.start_worker()
+    assert world.ended(shrink_id).status == "SUCCESS"
+
+
+def test_a_machine_that_never_ran_is_given_up_by_the_shrink_that_names_it(world: World) -> None:
+    world.settings = replace(world.settings, boot_timeout=0.3)
+    world.cloud.boots = lambda index: index != 0
+    world.cloud.refuses["i-00000"] = PAID
+    worker = world.start_worker()
+    assert world.ended(world.expand(1)).running == 1
+    wait_for(lambda: world.inventory("pending") == {"i-00000"})
+    worker.stop()
+    shrink_id = named(world, "i-00000", release_prepaid=True)
+    look(world)  # while it waits for its turn
+    world.start_worker()
+    task = world.ended(shrink_id)
+    assert (task.status, task.deleted, task.reason) == ("SUCCESS", 1, "")
+    assert (asked(world, "release"), set(world.cloud.alive())) == (1, {"i-00001"})
+
+
+def test_canceling_a_shrink_gives_up_nothing_whatever_is_asked(world: World) -> None:
+    world.start_worker()
+    world.ended(world.expand(2))
+    paid_for(world, "i-00000", "i-00001")
+    world.cloud.fail_next("delete", ErrorClass.THROTTLED, times=1000)
+    task_id = world.shrink(count=2)
+    wait_for(lambda: asked(world) > 0)
+    with pytest.raises(InvalidField, match=r"release_prepaid.*is a shrink"):
+        api.cancel(world.store, EVERYTHING, task_id, "delete", release_prepaid=True)
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
+    world.cloud.scripts.clear()
+    task = world.ended(task_id)
+    assert (task.status, task.deleted, task.release_prepaid) == ("CANCELED", 0, False)
+    assert (asked(world, "release"), len(world.cloud.alive())) == (0, 2)
+
+
+def test_a_machine_that_came_too_late_is_not_counted_when_its_expand_is_canceled(each_database: World) -> None:
+    world = each_database
+
+    def one_alone(request: CreateMachines) -> None:
+        if world.cloud.machines:
+            raise ProviderError(ErrorClass.THROTTLED, "later.", retry_after=300.0)
+
+    world.cloud.limits = Limits(create_batch=1, describe_batch=10, delete_batch=10)
+    world.cloud.before_create = one_alone
+    world.cloud.boots = lambda index: False
+    world.cloud.refuses["i-00000"] = PAID
+    world.settings = replace(world.settings, boot_timeout=0.3)
+    worker = world.start_worker()
+    task_id = world.expand(2)
+    wait_for(lambda: "i-00000" in rows(world) and rows(world)["i-00000"].deletion_refused == "not_releasable")
+    worker.stop()
+    world.cloud.machines["i-00000"]["state"] = MachineState.RUNNING
+    look(world)
+    assert (world.inventory("running"), world.task(task_id).running) == ({"i-00000"}, 0)
+
+    api.cancel(world.store, EVERYTHING, task_id, "delete", release_prepaid=True)
+    world.start_worker()
+    task = world.ended(task_id)
+    assert (task.status, task.asked, task.running, task.failed) == ("CANCELED", 2, 0, 2)
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
+    assert world.task(task_id).running == 0
+    assert world.cloud.alive() == {}
+
+
+def test_a_machine_that_came_too_late_is_never_counted_whoever_wants_it_later(each_database: World) -> None:
+    world = each_database
+    world.settings = replace(world.settings, boot_timeout=0.3)
+    world.cloud.boots = lambda index: index != 0
+    world.cloud.refuses["i-00000"] = PAID
+    world.start_worker()
+    expand_id = world.expand(1)
+    assert world.ended(expand_id).running == 1
+    wait_for(lambda: world.inventory("pending") == {"i-00000"})
+    world.cloud.machines["i-00000"]["state"] = MachineState.RUNNING
+    hurry(world)
+    wait_for(lambda: len(world.inventory("running")) == 2)
+
+    for protected in (True, False):
+        choice.protect(world.store, EVERYTHING, "web", ["i-00000"], (), protected=protected)
+    assert not rows(world)["i-00000"].unwanted
+    for release_prepaid, status in ((False, "FAILED"), (True, "SUCCESS")):
+        task = world.ended(named(world, "i-00000", release_prepaid=release_prepaid))
+        assert task.status == status
+        told = world.task(expand_id)
+        assert (told.asked, told.running, sum(chunk.running for chunk in told.chunks)) == (1, 1, 1)
+    assert set(world.cloud.alive()) == {"i-00001"}
+
+
+def test_a_machine_that_is_found_after_its_expand_was_canceled_is_given_up_as_the_others(world: World) -> None:
+    world.cloud.hidden.add("i-00000")
+    world.cloud.fail_next("create", ErrorClass.TIMEOUT_UNKNOWN, after_effect=True)
+    world.start_worker()
+    task_id = world.expand(1)
+    wait_for(lambda: len(world.cloud.machines) == 1)
+    api.cancel(world.store, EVERYTHING, task_id, "delete", release_prepaid=True)
+    assert world.ended(task_id).status == "CANCELED"
+    assert rows(world) == {}
+
+    world.cloud.refuses["i-00000"] = PAID
+    world.cloud.hidden.clear()
+    with world.store.transaction():
+        WatchRow.update(reconcile_at=0).execute()
+    wait_for(lambda: world.inventory("deleted") == {"i-00000"})
+    assert world.cloud.alive() == {}
+
+
+def test_a_lost_machine_that_comes_after_its_expand_was_canceled_is_given_up_as_the_others(world: World) -> None:
+    world.cloud.boots = lambda index: index != 0
+    world.start_worker()
+    task_id = world.expand(2)
+    wait_for(lambda: world.inventory("pending") == {"i-00000"})
+    world.cloud.boots = lambda index: False
+    world.cloud.hidden.add("i-00000")
+    wait_for(lambda: world.inventory("lost") == {"i-00000"})
+    wait_for(lambda: world.inventory("pending") == {"i-00002"})  # asked for in its place
+    api.cancel(world.store, EVERYTHING, task_id, "delete", release_prepaid=True)
+    world.cloud.machines["i-00002"]["state"] = MachineState.RUNNING
+    assert world.ended(task_id).status == "CANCELED"
+    world.cloud.refuses["i-00000"] = PAID
+    world.cloud.hidden.clear()
+    with world.store.transaction():
+        WatchRow.update(reconcile_at=0).execute()
+    wait_for(lambda: world.inventory("deleted") == {"i-00000", "i-00001", "i-00002"})
+    assert world.cloud.alive() == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (ErrorClass.UNAVAILABLE, "the cloud has not said yet whether it deletes 2 machines that were given up and are"),
+        (ErrorClass.INSUFFICIENT_BALANCE, "2 machines that were given up were not deleted and go on being billed"),
+        (ErrorClass.QUOTA_EXCEEDED, "2 machines that were given up were not deleted and go on being billed"),
+    ],
+)
+def test_an_expand_tells_of_machines_paid_for_that_nothing_is_known_of(
+    world: World, kind: ErrorClass, told: str
+) -> None:
+    template = world.template
+    world.template = lambda cluster_id: replace(  # type: ignore[method-assign]
+        template(cluster_id), charge=Charge("PrePaid", "Month", 1)
+    )
+    world.settings = replace(world.settings, give_up=0.5)
+    world.cloud.fail_next("delete", kind, times=1000)
+    world.start_worker()
+    world.cloud.boots = lambda index: False
+    task_id = world.expand(2)
+    wait_for(lambda: len(world.inventory("pending")) == 2)
+    api.cancel(world.store, EVERYTHING, task_id, "delete")
+    for row in world.cloud.machines.values():
+        row["state"] = MachineState.RUNNING
+    task = world.ended(task_id)
+    assert (task.status, task.running) == ("CANCELED", 2)
+    assert told in task.reason
+    assert "i-00000, i-00001" in task.reason
+    world.cloud.scripts.clear()
+    with world.store.transaction():
+        InstanceRow.update(deletion_refused_at=0).execute()
+    hurry(world)
+    wait_for(lambda: not world.cloud.alive())
+
+
+def test_a_machine_that_was_given_up_and_never_ran_cannot_be_protected(world: World) -> None:
+    world.settings = replace(world.settings, boot_timeout=0.3)
+    world.cloud.boots = lambda index: index != 0
+    world.cloud.refuses["i-00000"] = PAID
+    world.start_worker()
+    world.ended(world.expand(1))
+    wait_for(lambda: world.inventory("pending") == {"i-00000"})
+    with pytest.raises(InvalidFields, match="was given up before it came to run"):
+        choice.protect(world.store, EVERYTHING, "web", ["i-00000"], (), protected=True)
+    assert not rows(world)["i-00000"].protected
+    world.cloud.machines["i-00000"]["state"] = MachineState.RUNNING
+    hurry(world)
+    wait_for(lambda: "i-00000" in world.inventory("running"))
+    choice.protect(world.store, EVERYTHING, "web", ["i-00000"], (), protected=True)
+    assert not rows(world)["i-00000"].unwanted

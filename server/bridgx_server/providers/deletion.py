@@ -20,6 +20,7 @@ ABOUT_MACHINES = (
     ErrorClass.NOT_FOUND,
     ErrorClass.CONFLICT,
     ErrorClass.NOT_RELEASABLE,
+    ErrorClass.INSUFFICIENT_BALANCE,
     ErrorClass.QUOTA_EXCEEDED,
     ErrorClass.INVALID_PARAMETER,
     ErrorClass.UNKNOWN,

@@ -160,7 +160,7 @@ class Making:
             try:
                 self._find_out(doubt)
             except ProviderError as error:
-                if isinstance(error, NotReadyYet) or error.kind not in WITHOUT_EFFECT:
+                if not self._tells_nothing_was_made(error):
                     left.append((f"a {WORDS[doubt]} that may have been made", error))
         for made in reversed(self.attempt.progress.made):
             try:
@@ -170,6 +170,15 @@ class Making:
         if not left:
             self.attempt.undone()
         return left
+
+    def _tells_nothing_was_made(self, error: ProviderError) -> bool:
+        """Whether a refusal, when it was to be found out what there is, says that there is nothing.
+
+        One of a lookup never does. Where the call itself is repeated under its token, one that concerns the caller does not.
+        """
+        about_caller = (ErrorClass.BAD_CREDENTIALS, ErrorClass.PERMISSION_DENIED)
+        repeated = self.provider.limits.network_tokens and not isinstance(error, NotReadyYet)
+        return repeated and error.kind in WITHOUT_EFFECT and error.kind not in about_caller
 
     def _find_out(self, kind: str) -> None:
         """Learns what a call without an answer has made: by making it again under its token, or by looking for it."""

@@ -20,7 +20,13 @@ LONGEST_PAUSE = READY_TIMEOUT  # seconds between two tries at most, whatever the
 UNANSWERED_ATTEMPTS = 3
 ABSENCES = 2  # answers in a row that do not know a thing, the last after the visibility time, before it counts as gone
 MAX_MARGIN = 5.0  # seconds before a caller's deadline in which it still gets its answer
-PASSING = (ErrorClass.CONFLICT, ErrorClass.THROTTLED, ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
+PASSING = (
+    ErrorClass.CONFLICT,
+    ErrorClass.THROTTLED,
+    ErrorClass.CLOCK_SKEW,
+    ErrorClass.UNAVAILABLE,
+    ErrorClass.TIMEOUT_UNKNOWN,
+)
 UNANSWERED = (ErrorClass.UNAVAILABLE, ErrorClass.TIMEOUT_UNKNOWN)
 
 Answer = TypeVar("Answer")

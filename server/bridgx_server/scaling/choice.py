@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from bridgx_server.errors import FieldError, InvalidField, InvalidFields
-from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks
+from bridgx_server.store import audit, chunks, clusters, deletions, instances, tasks, watches
 from bridgx_server.store.chunks import Chunk, ChunkCounts
 from bridgx_server.store.clusters import NEWEST, OLDEST
 from bridgx_server.store.database import Store
@@ -118,7 +118,8 @@ def protect(
 
     Raises:
         NotFound: no such cluster.
-        InvalidFields: what is named is no pending or running machine of the cluster, or a shrink has chosen it.
+        InvalidFields: what is named is no pending or running machine of the cluster, or a shrink has chosen it, or it was
+            given up and has not come to run.
     """
     with store.transaction():
         cluster = clusters.locked(store, scope, cluster_name)
@@ -144,6 +145,9 @@ def _to_protect(
             errors.append(FieldError(field, f"{name} is no pending or running machine of cluster {cluster.name}"))
         elif protected and machine.delete_chunk_id is not None:
             errors.append(FieldError(field, f"{name} is about to be deleted by a shrink that has chosen it"))
+        elif protected and machine.unwanted and machine.status == instances.PENDING:
+            told = f"{name} was given up before it came to run, and is deleted as soon as the cloud does that"
+            errors.append(FieldError(field, f"{told}; protect it when it runs"))
         else:
             found[machine.id] = machine
     if errors:
@@ -153,7 +157,10 @@ def _to_protect(
 
 def spare(store: Store, chunk: Chunk, why: dict[str, object], now: int) -> None:
     """Gives the machines of a shrink's chunk back to the cluster, inside the caller's transaction."""
-    deletions.give_back(instances.of_delete_chunk(store, chunk.id), now)
+    machines = instances.of_delete_chunk(store, chunk.id)
+    for account_id, region_id in instances.places_of([machine.id for machine in machines]):
+        watches.wake(account_id, region_id, now)  # watches are locked before machines, as everywhere
+    deletions.give_back(machines, now)
     chunks.update(chunk.id, status=chunks.FAILED, finished_at=now, **why)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from bridgx_server.providers.errors import ErrorClass
 from bridgx_server.scaling import faultpoints, fresh, outcome, placing, reassign, refusals, shortage
 from bridgx_server.scaling.engine import Engine, Template
 from bridgx_server.scaling.parallel import in_parallel
@@ -174,6 +175,9 @@ def _finish(engine: Engine, task: Task, lease: Lease, ledger: list[Chunk]) -> bo
         result = outcome.of_task(task, ledger, ran)
         if kept := deletions.not_deleted(engine.store, task.id):
             result = outcome.with_billed(result, refusals.left_billed(kept), kept[0].deletion_refused)
+        if unanswered := deletions.unanswered(engine.store, task.id):
+            silent = outcome.REASONS[ErrorClass.UNAVAILABLE]
+            result = outcome.with_billed(result, refusals.not_answered(unanswered), silent)
         tasks.update(
             engine.store,
             lease,
@@ -207,7 +211,7 @@ def delete_all(engine: Engine, task: Task, now: int) -> None:
             if_status=status,
             status=instances.DELETING,
             reason="the task was canceled",
-            deleting_at=now,
+            deleting_at=deletions.given_up_at(now),
             tend_at=now,
             absences=0,
             unwanted=True,

@@ -14,7 +14,13 @@ from bridgx_server.store import clusters, networks
 from bridgx_server.store.database import Store
 from bridgx_server.store.networks import Made
 
-NETWORK = "network_config"  # how the names of fields begin that say where in the network machines are
+# The fields that name what machines are put into.
+NETWORK = (
+    "network_config",
+    "network_config.vpc",
+    "network_config.subnet_id",
+    "network_config.security_group",
+)
 # How the reason of a machine begins that was promised, and then not made since the cloud did not know its network.
 UNKNOWN = "the cloud did not know its network"
 
@@ -26,8 +32,8 @@ def doubted(error: ProviderError) -> bool:
     believed only where they name the network.
     """
     if error.kind is ErrorClass.NOT_FOUND:
-        return not error.field or error.field.startswith(NETWORK)
-    return error.kind is ErrorClass.INVALID_PARAMETER and error.field.startswith(NETWORK)
+        return not error.field or error.field in NETWORK
+    return error.kind is ErrorClass.INVALID_PARAMETER and error.field in NETWORK
 
 
 def made_lately(

@@ -59,7 +59,7 @@ class Stranger:
 
     ``origin`` is what it is adopted as; None where nothing here says why it exists, and ``reason`` says what is missing.
     ``made_by`` is the access key of the account whose task made it; empty where nobody knows. ``unwanted`` says why it is
-    not to run.
+    not to run, and ``release_prepaid`` whether it is given up then where it is paid for in advance.
     """
 
     machine: Machine
@@ -67,6 +67,7 @@ class Stranger:
     reason: str = ""
     made_by: str = ""
     unwanted: str = ""
+    release_prepaid: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,11 @@ def explain(
         image_id=template.image_id,
         charge_type=template.charge.charge_type,
     )
-    return Stranger(machine, origin, made_by=own, unwanted="the task was canceled" if task.cancel == "delete" else "")
+    if task.cancel != "delete":
+        return Stranger(machine, origin, made_by=own)
+    return Stranger(
+        machine, origin, made_by=own, unwanted="the task was canceled", release_prepaid=task.release_prepaid
+    )
 
 
 def _of_another(relations: Kin, machine: Machine, task: Task) -> Stranger | Foreign:
@@ -275,7 +280,7 @@ def reconcile(engine: Engine, watch: Watch, lease: Lease) -> Difference:
         adopted = _adopt(difference.adoptable, now)
         difference = replace(difference, strangers=(*adopted, *difference.orphans))
         _tell(engine, watch, lease, difference)
-        _look_into(difference, now)
+        _look_into(engine, difference, now)
         _report(watch, difference, now)
         watches.wake(watch.account_id, watch.region_id, now)
     engine.reach(faultpoints.RECONCILE_RECORDED)
@@ -337,8 +342,15 @@ def _adopt(strangers: Sequence[Stranger], now: int) -> list[Stranger]:
             # It has run for a while unseen; since when, only the cloud can say. One that is stopped has run too.
             created_at = min(milliseconds(machine.created_at) or now, now)
             running_at = min(max(milliseconds(machine.started_at), created_at), now)
-        times = {"created_at": created_at, "running_at": running_at, "now": now}
-        if instances.adopt(stranger.origin, machine.instance_id, unwanted=stranger.unwanted, **times):
+        if instances.adopt(
+            stranger.origin,
+            machine.instance_id,
+            created_at=created_at,
+            running_at=running_at,
+            now=now,
+            unwanted=stranger.unwanted,
+            release_prepaid=stranger.release_prepaid,
+        ):
             adopted.append(stranger)
     return adopted
 
@@ -352,7 +364,7 @@ def _tell(engine: Engine, watch: Watch, lease: Lease, difference: Difference) ->
             audit.changed_by_worker(engine.store, lease.owner, "reconcile", machine, {"what": what})
 
 
-def _look_into(difference: Difference, now: int) -> None:
+def _look_into(engine: Engine, difference: Difference, now: int) -> None:
     """Lets every machine that differs be asked about by its id."""
     instances.change_many(
         [row.id for row in difference.missing],
@@ -371,6 +383,9 @@ def _look_into(difference: Difference, now: int) -> None:
             # It came after its task had given it up, and had another in its place: asked for is asked for.
             late = "it was shown too late"
             change = {"status": instances.DELETING, "reason": late, "deleting_at": now, "unwanted": True}
+            task = tasks.get(engine.store, row.task_id)
+            if task is not None and task.cancel == "delete" and task.release_prepaid:
+                change["release_prepaid"] = True
         instances.change(row.id, if_status=row.status, tend_at=now, gone_at=0, absences=0, absent_at=0, **change)
     # Read now that the rows are locked: a shrink that has asked does not come back to one that was lost, while one that
     # has still to ask waits for the lock, and takes what runs then.

@@ -73,6 +73,17 @@ def left_billed(machines: Sequence[Tended]) -> str:
     return f"{count} not deleted and {'go' if several else 'goes'} on being billed: {named}; {reasons[0]}"
 
 
+def not_answered(machines: Sequence[Tended]) -> str:
+    """What is said of machines that a task gave up, and of which the cloud has not said what becomes of them."""
+    several = len(machines) > 1
+    count = f"{len(machines)} machines that were" if several else "1 machine that was"
+    named = names([machine.instance_id for machine in machines])
+    return (
+        f"the cloud has not said yet whether it deletes {count} given up and {'are' if several else 'is'} paid for in "
+        f"advance: {named}; it goes on being asked"
+    )
+
+
 def names(instance_ids: Sequence[str]) -> str:
     """Ids in a sentence, not all of very many."""
     more = f" and {len(instance_ids) - MAX_NAMED} more" if len(instance_ids) > MAX_NAMED else ""

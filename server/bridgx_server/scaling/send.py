@@ -223,6 +223,8 @@ def _refused(
         with engine.store.transaction():
             leases.hold(engine.store, lease)
             as_before = {"attempts": chunk.attempts, **_asked_before(chunk)}
+            if looked_at is None:
+                as_before["blind_since"] = chunk.blind_since  # throttling says nothing of the clock
             chunks.update(chunk.id, status=status, next_at=again_at, **as_before)
         return
     if looked_at is not None and looked_at - chunk.effect_until < engine.settings.visibility * 1000:
@@ -246,7 +248,9 @@ def _refused(
             leases.hold(engine.store, lease)
             # In doubt it stays: some clouds answer so as long as an earlier call under the token is at work.
             status = chunks.PLANNED if looked_at is None else chunks.SENT
-            told = outcome.failure_of(error) if error.kind is ErrorClass.CLOCK_SKEW else {}
+            told: dict[str, object] = {}
+            if error.kind is ErrorClass.CLOCK_SKEW:
+                told = {"blind_since": _skewed_since(chunk, now), **outcome.failure_of(error)}
             chunks.update(chunk.id, status=status, next_at=again_at, **told, **_asked_before(chunk))
         return
     with engine.store.transaction():
@@ -272,8 +276,14 @@ def _passes(engine: Engine, chunk: Chunk, error: ProviderError, now: int) -> boo
     """Whether the same call may succeed later, after an outright refusal."""
     if error.kind is ErrorClass.CLOCK_SKEW:
         # Nothing is wrong with the order: it is repeated for as long as one that the cloud does not answer.
-        return now - (chunk.sent_at or now) <= engine.settings.give_up * 1000
+        return now - _skewed_since(chunk, now) <= engine.settings.give_up * 1000
     return error.kind is ErrorClass.CONFLICT and chunk.attempts < CONFLICT_ATTEMPTS
+
+
+def _skewed_since(chunk: Chunk, now: int) -> int:
+    """Since when (ms) the cloud has refused the chunk's calls for the clock; ``now`` where it did not before."""
+    skewed = chunk.error_class == outcome.REASONS[ErrorClass.CLOCK_SKEW]
+    return chunk.blind_since if skewed and chunk.blind_since else now
 
 
 def _asked_before(chunk: Chunk) -> dict[str, object]:

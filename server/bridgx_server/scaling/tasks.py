@@ -201,11 +201,16 @@ def cancel(
 
     Raises:
         NotFound: no such task.
+        InvalidField: ``release_prepaid`` is for an expand's machines alone, and the task is a shrink.
         Conflict: it has ended already.
     """
     with store.transaction():
         tasks.lock(store, task_id)
         task = _seen(store, scope, task_id)
+        if release_prepaid and task.action == tasks.SHRINK:
+            raise InvalidField(
+                "release_prepaid", f"must be absent: task {task_id} is a shrink, and canceling it deletes no machine"
+            )
         resource = Resource("task", str(task_id), task.provider, task.account_id, task.account_key)
         now = store.now()
         kept = created_machines or "keep"

@@ -27,13 +27,16 @@ from bridgx_server.store.watches import Watch
 ROUND = 1000  # machines asked about in one round
 ABSENCES = 5  # good answers in a row without a machine, over the visibility time at least, before it counts as gone
 DELETED_ABSENCES = 2  # the same for one that the cloud has agreed to delete, at once if it was shown before
-# Refusals of a deletion that may concern one machine of many: protected, paid for in advance, changing its state.
+# Refusals of a deletion that may concern one machine of many: protected, paid for in advance, changing its state;
+# or what giving it up costs is not there, or no more may be given up.
 ABOUT_MACHINES = (
     ErrorClass.PERMISSION_DENIED,
     ErrorClass.INVALID_PARAMETER,
     ErrorClass.CONFLICT,
     ErrorClass.NOT_FOUND,
     ErrorClass.NOT_RELEASABLE,
+    ErrorClass.INSUFFICIENT_BALANCE,
+    ErrorClass.QUOTA_EXCEEDED,
     ErrorClass.UNKNOWN,
 )
 RESEND_DELETE = 60.0  # seconds after which a deletion that shows no effect is asked for again
@@ -121,7 +124,7 @@ def _verdict(engine: Engine, machine: Tended, state: Machine | None, now: int) -
         found["expires_at"] = milliseconds(state.expires_at)
     if state.state is MachineState.DELETED:
         return {**found, **_deleted(engine, machine, state, now)}
-    if machine.status == instances.DELETING or _is_kept(machine):
+    if _is_unwanted(machine):
         return {**found, **_on_its_way_out(engine, machine, state, now)}
     if machine.status == instances.RUNNING:
         settled = bool(machine.ip_inner or state.private_ip)
@@ -210,7 +213,7 @@ def _absent(engine: Engine, machine: Tended, now: int) -> dict[str, object]:
 
 
 def _gone(machine: Tended, at: int, reason: str) -> dict[str, object]:
-    if machine.status == instances.DELETING or _is_kept(machine):
+    if _is_unwanted(machine):
         return {"status": instances.DELETED, "gone_at": at, "tend_at": None, **deletions.NOT_REFUSED}
     return {"status": instances.LOST, "gone_at": at, "tend_at": None, "reason": reason}
 
@@ -258,8 +261,13 @@ def _is_to_go(machine: Tended, now: int) -> bool:
     return conflict or now >= refusals.ask_again_at(machine.deletion_refused, machine.deletion_refused_at)
 
 
+def _is_unwanted(machine: Tended) -> bool:
+    """Whether it is to go, also where the cloud has not deleted it yet, or a shrink that has not begun has chosen it."""
+    return machine.status == instances.DELETING or (machine.unwanted and machine.status in instances.IN_USE)
+
+
 def _is_kept(machine: Tended) -> bool:
-    """Whether nobody wants it, and the cloud has not deleted it."""
+    """Whether nobody wants it, the cloud has not deleted it, and no shrink has chosen it."""
     return machine.unwanted and machine.status in instances.IN_USE and machine.delete_chunk_id is None
 
 

@@ -163,7 +163,9 @@ def remove(store: Store, scope: Scope, provider: str, access_key: str) -> None:
         networks = VpcRow.select().where(VpcRow.account_id == account.id).count()
         if clusters or networks:
             raise Conflict(f"account {access_key} is used by {clusters} clusters and {networks} VPCs")
-        left = orphans.release_account(account.id, account.access_key, cloud_accounts.others_of(account.id))
+        others = cloud_accounts.others_of(account.id)
+        watches.hand_on(account.id, others, store.now())
+        left = orphans.release_account(account.id, account.access_key, others)
         if left:
             raise Conflict(
                 f"account {access_key} has {left} machines that carry this installation's tag and that nothing here"

@@ -35,9 +35,10 @@ class Refusal:
 def mark_deleting(row_ids: Sequence[int], now: int, *, release_prepaid: bool) -> None:
     """Lets a shrink delete machines that run, or were given up and not deleted, inside the caller's transaction.
 
-    Nobody else looks at them until it has asked the cloud. Those that were unwanted before stay so since then.
+    Nobody else looks at them until it has asked the cloud. Those that were unwanted before stay so since then, and those
+    that came to run too late for their task stay late.
     """
-    began = Case(None, [(_given_up(), InstanceRow.deleting_at)], now)
+    began = Case(None, [(_given_up() | _late(), InstanceRow.deleting_at)], now)
     for start in range(0, len(row_ids), 500):
         InstanceRow.update(
             status=DELETING, deleting_at=began, tend_at=None, absences=0, release_prepaid=release_prepaid
@@ -71,9 +72,16 @@ def give_back(
             changes |= {"tend_at": again_at or now}
         else:
             # Nobody has looked at it meanwhile, and it may still have to be asked for its address.
-            changes |= {"deleting_at": 0, "tend_at": None if machine.ip_inner else now}
+            changes["tend_at"] = None if machine.ip_inner else now
+            # That it came too late for its task, before somebody wanted it, stays.
+            changes["deleting_at"] = machine.deleting_at if machine.running_at > machine.deleting_at else 0
         status = PENDING if machine.unwanted and not machine.running_at else RUNNING
         change(machine.id, if_status=DELETING, status=status, **changes)
+        if machine.unwanted:
+            # One that the shrink had not marked yet: whatever was known of it, somebody goes on asking about it.
+            InstanceRow.update(tend_at=now).where(
+                (InstanceRow.id == machine.id) & InstanceRow.status.in_(IN_USE) & InstanceRow.tend_at.is_null()
+            ).execute()
     # One that is lost too: it may come back, and must then be free for another shrink.
     choose_no_more([machine.id for machine in machines])
 
@@ -91,6 +99,16 @@ def refused(refusal: Refusal, now: int) -> dict[str, object]:
 NOT_REFUSED: Mapping[str, object] = {"deletion_refused": "", "deletion_refusal": "", "deletion_refused_at": 0}
 
 
+def given_up_at(now: int) -> Any:
+    """The column ``deleting_at`` of a machine that is given up at ``now`` (ms): one that came too late before stays late."""
+    return Case(None, [(_late(), InstanceRow.running_at - 1)], now)
+
+
+def _late() -> Any:
+    """Machines that came to run after they were given up: their task does not count them, whoever wants them now."""
+    return (InstanceRow.deleting_at > 0) & (InstanceRow.running_at > InstanceRow.deleting_at)
+
+
 def _given_up() -> Any:
     return InstanceRow.unwanted & (InstanceRow.deleting_at > 0)
 
@@ -106,6 +124,20 @@ def not_deleted(store: Store, task_id: int) -> list[Tended]:
         if machine.unwanted
         and machine.deletion_refused
         and (machine.status in IN_USE or (machine.status == DELETING and machine.charge_type == "PrePaid"))
+    ]
+
+
+def unanswered(store: Store, task_id: int) -> list[Tended]:
+    """The machines of an expand that are not wanted and paid for in advance, and of which the cloud has not said yet
+    whether it deletes them."""
+    return [
+        machine
+        for machine in of_task(store, task_id)
+        if machine.unwanted
+        and machine.status == DELETING
+        and machine.charge_type == "PrePaid"
+        and not machine.delete_sent_at
+        and not machine.deletion_refused
     ]
 
 

@@ -118,10 +118,20 @@ def record(origin: Origin, instance_ids: Sequence[str], now: int) -> int:
     return len(rows)
 
 
-def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int, now: int, unwanted: str = "") -> bool:
+def adopt(
+    origin: Origin,
+    instance_id: str,
+    *,
+    created_at: int,
+    running_at: int,
+    now: int,
+    unwanted: str = "",
+    release_prepaid: bool = False,
+) -> bool:
     """Writes down a machine that nobody knew, inside the caller's transaction; False when someone has meanwhile.
 
-    Times are ms; it is pending where ``running_at`` is 0, and being deleted where ``unwanted`` says why.
+    Times are ms; it is pending where ``running_at`` is 0, and being deleted where ``unwanted`` says why: given up, with
+    ``release_prepaid``, where it is paid for in advance.
     """
     if not record(origin, [instance_id], now):
         return False
@@ -130,6 +140,7 @@ def adopt(origin: Origin, instance_id: str, *, created_at: int, running_at: int,
         changes |= {"status": RUNNING, "running_at": running_at}
     if unwanted:
         changes |= {"status": DELETING, "reason": unwanted, "deleting_at": now, "unwanted": True}
+        changes["release_prepaid"] = release_prepaid
     InstanceRow.update(**changes).where(
         (InstanceRow.account_id == origin.account_id) & (InstanceRow.instance_id == instance_id)
     ).execute()
@@ -329,6 +340,16 @@ def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
     with store.connection():
         query = InstanceRow.select(*columns()).where(InstanceRow.delete_chunk_id == chunk_id)
         return [Tended(*row) for row in query.order_by(InstanceRow.id).tuples()]
+
+
+def places_of(row_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """The accounts and regions of machines, in the order in which their watches are locked, inside the caller's transaction."""
+    found: set[tuple[int, str]] = set()
+    for start in range(0, len(row_ids), 500):
+        query = InstanceRow.select(InstanceRow.account_id, InstanceRow.region_id).distinct()
+        query = query.where(InstanceRow.id.in_(list(row_ids[start : start + 500])))
+        found.update((int(account_id), str(region_id)) for account_id, region_id in query.tuples())
+    return sorted(found)
 
 
 def of_task(store: Store, task_id: int) -> list[Tended]:

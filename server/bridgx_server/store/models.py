@@ -247,7 +247,7 @@ class ChunkRow(_Table):
 
     ``sent_at`` is when the cloud was first asked, ``last_sent_at`` when it was last asked, and ``effect_until`` until when
     that may still have made machines. ``doubted_at`` is when an outcome first was not known, ``blind_since`` since when
-    no lookup of its machines has worked; 0: never. ``moved`` counts machines of
+    no lookup of its machines has worked, or the clock is off for the cloud; 0: never. ``moved`` counts machines of
     ``asked`` that later chunks ask for again; ``generation`` 1 replaces machines that did not boot. ``token`` is set at
     planning and never made anew.
     """

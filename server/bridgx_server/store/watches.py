@@ -91,6 +91,22 @@ def ask_at(which: Sequence[tuple[int, str]], now: int) -> None:
         ).execute()
 
 
+def hand_on(account_id: int, others: Sequence[int], now: int) -> None:
+    """Lets other accounts be compared, at once, wherever this one is or has orphans, inside the caller's transaction.
+
+    They are the same account at the cloud: what this one was the last to look at is found through them.
+    """
+    regions: set[str] = set()
+    for table in (WatchRow, OrphanRow):
+        rows = table.select(table.region_id).where(table.account_id == account_id).distinct().tuples()
+        regions.update(str(row[0]) for row in rows)
+    places = [(other, region_id) for other in sorted(others) for region_id in sorted(regions)]
+    for other, region_id in places:
+        row = {"account_id": other, "region_id": region_id, "reconcile_at": now}
+        WatchRow.insert(row).on_conflict_ignore().execute()
+    ask_at(places, now)
+
+
 def forget_account(account_id: int) -> None:
     """Drops an account's rows, inside the caller's transaction."""
     WatchRow.delete().where(WatchRow.account_id == account_id).execute()

@@ -95,7 +95,7 @@ class InstanceServiceServicer:
         chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
         or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
         Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
-        the cluster, or that a shrink has chosen already.
+        the cluster, that a shrink has chosen already, or that was given up and is still pending.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

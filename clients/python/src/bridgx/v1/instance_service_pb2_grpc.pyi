@@ -50,7 +50,7 @@ class InstanceServiceStub:
     chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
     or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
     Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
-    the cluster, or that a shrink has chosen already.
+    the cluster, that a shrink has chosen already, or that was given up and is still pending.
     """
     UnprotectInstances: _grpc.UnaryUnaryMultiCallable[_instance_service_pb2.UnprotectInstancesRequest, _instance_service_pb2.UnprotectInstancesResponse]
     """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
@@ -80,7 +80,7 @@ class InstanceServiceAsyncStub(InstanceServiceStub):
     chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
     or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
     Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
-    the cluster, or that a shrink has chosen already.
+    the cluster, that a shrink has chosen already, or that was given up and is still pending.
     """
     UnprotectInstances: _aio.UnaryUnaryMultiCallable[_instance_service_pb2.UnprotectInstancesRequest, _instance_service_pb2.UnprotectInstancesResponse]  # type: ignore[assignment]
     """Ends the protection of machines, all that are named or none, and returns their ids. A machine that is not protected stays so.
@@ -131,7 +131,7 @@ class InstanceServiceServicer(metaclass=_abc_1.ABCMeta):
         chooses a protected machine, one that names it is refused, and a canceled expand leaves it. One that never comes to run,
         or that is deleted at the cloud itself, is not kept by it. Protecting a protected machine again changes nothing.
         Errors: cluster_not_found; param_invalid, which names each id or address that is no pending or running machine of
-        the cluster, or that a shrink has chosen already.
+        the cluster, that a shrink has chosen already, or that was given up and is still pending.
         """
 
     @_abc_1.abstractmethod
