@@ -111,22 +111,25 @@ class Deletion:
             waiting[:0] = self._divided(part, error)
         return agreed
 
+    def at_once(self, ids: list[str], send: Send) -> ProviderError | None:
+        """Sends all ids in one call; returns its refusal where that may be about one of them, and raises any other."""
+        try:
+            send(ids)
+        except ProviderError as error:
+            if not self.is_about_machines(error):
+                raise
+            return error
+        self.released = True
+        return None
+
     def alike(self, ids: list[str], send: Send) -> None:
         """Sends machines that the cloud's list shows as alike, in one call: a refusal is taken for all of them.
 
         Those that it does not show are gone, or so new that it does not know them yet; others wait for the same, or are
         protected. To find one among them that fares better would cost a call for each.
         """
-        if not ids:
-            return
-        try:
-            send(ids)
-        except ProviderError as error:
-            if not self.is_about_machines(error):
-                raise
-            self.settle(ids, error)
-        else:
-            self.released = True
+        if ids and (refusal := self.at_once(ids, send)) is not None:
+            self.settle(ids, refusal)
 
     def _divided(self, part: list[str], error: ProviderError) -> list[list[str]]:
         """What is sent next after a refusal: without those that it names, which are asked for apart; else halves."""
@@ -156,17 +159,7 @@ class Deletion:
 
 def as_conflict(error: ProviderError) -> ProviderError:
     """The same refusal, as one that is tried again."""
-    return ProviderError(
-        ErrorClass.CONFLICT,
-        error.message,
-        provider=error.provider,
-        operation=error.operation,
-        vendor_code=error.vendor_code,
-        request_id=error.request_id,
-        http_status=error.http_status,
-        retry_after=error.retry_after,
-        field=error.field,
-    )
+    return error.altered(kind=ErrorClass.CONFLICT)
 
 
 def not_released(

@@ -146,6 +146,21 @@ class ProviderError(Exception):
         """Whether to retry, how, and what the user can do next."""
         return TRAITS[self.kind]
 
+    def altered(self, *, kind: ErrorClass | None = None, message: str | None = None) -> ProviderError:
+        """The same failure, of another class or in other words."""
+        return ProviderError(
+            self.kind if kind is None else kind,
+            self.message if message is None else message,
+            provider=self.provider,
+            operation=self.operation,
+            vendor_code=self.vendor_code,
+            request_id=self.request_id,
+            http_status=self.http_status,
+            retry_after=self.retry_after,
+            field=self.field,
+            available=self.available,
+        )
+
     @property
     def told(self) -> str:
         """What a user reads: the message as a sentence, and the next step."""

@@ -235,15 +235,5 @@ def told(error: ProviderError, what: str, left: Sequence[tuple[str, ProviderErro
     rest = "all that was made has been removed"
     if left:
         rest = f"could not be removed again: {'; '.join(f'{thing}: {why.message}' for thing, why in left)}"
-    whole = ProviderError(
-        error.kind,
-        f"{what}: {error.message}; {rest}",
-        provider=error.provider,
-        operation=error.operation,
-        vendor_code=error.vendor_code,
-        request_id=error.request_id,
-        http_status=error.http_status,
-        retry_after=error.retry_after,
-        field=error.field,
-    )
+    whole = error.altered(message=f"{what}: {error.message}; {rest}")
     return NotReadyYet(whole, error.retry_after) if isinstance(error, NotReadyYet) else whole

@@ -13,6 +13,7 @@ from bridgx_server.errors import AlreadyExists, NotFound
 from bridgx_server.providers.base import Charge, Disk
 from bridgx_server.store import audit, chunks, tasks
 from bridgx_server.store.audit import Resource
+from bridgx_server.store.batches import batches
 from bridgx_server.store.chunks import Placement
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import ClusterRow, InstanceRow
@@ -133,10 +134,8 @@ def existing(store: Store, cluster_ids: Collection[int]) -> set[int]:
     ids = sorted(cluster_ids)
     found: set[int] = set()
     with store.connection():
-        for start in range(0, len(ids), 500):
-            query = ClusterRow.select(ClusterRow.id).where(
-                ClusterRow.id.in_(ids[start : start + 500]) & (ClusterRow.deleted_at == 0)
-            )
+        for part in batches(ids):
+            query = ClusterRow.select(ClusterRow.id).where(ClusterRow.id.in_(part) & (ClusterRow.deleted_at == 0))
             found.update(int(cluster_id) for (cluster_id,) in query.tuples())
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import JOIN
 
 from bridgx_server.store import audit, cloud_accounts, watches
+from bridgx_server.store.batches import batches
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import AccountRow, ComparisonRow, FindingRow, InstanceRow, OrphanRow, WatchRow
 from bridgx_server.store.paging import Page, PageOf
@@ -178,12 +179,12 @@ def note(kind: str, account_id: int, region_id: str, found: Sequence[Found], now
 
 def drop_orphans(account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> None:
     """Forgets that machines were found as orphans of these accounts, inside the caller's transaction."""
-    for start in range(0, len(instance_ids) if account_ids else 0, 500):
+    for part in batches(instance_ids) if account_ids else ():
         query = FindingRow.select(FindingRow.id).where(
             FindingRow.account_id.in_(list(account_ids))
             & (FindingRow.region_id == region_id)
             & (FindingRow.kind == ORPHAN)
-            & FindingRow.instance_id.in_(list(instance_ids[start : start + 500]))
+            & FindingRow.instance_id.in_(part)
         )
         found = sorted(int(row[0]) for row in query.tuples())
         if found:

@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import Case
 
+from bridgx_server.store.batches import batches
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import (
     DELETING,
@@ -17,6 +18,7 @@ from bridgx_server.store.instances import (
     Tended,
     change,
     choose_no_more,
+    chosen_by,
     columns,
     may_be_chosen,
     of_task,
@@ -39,10 +41,10 @@ def mark_deleting(row_ids: Sequence[int], now: int, *, release_prepaid: bool) ->
     that came to run too late for their task stay late.
     """
     began = Case(None, [(_given_up() | _late(), InstanceRow.deleting_at)], now)
-    for start in range(0, len(row_ids), 500):
+    for part in batches(row_ids):
         InstanceRow.update(
             status=DELETING, deleting_at=began, tend_at=None, absences=0, release_prepaid=release_prepaid
-        ).where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & may_be_chosen()).execute()
+        ).where(InstanceRow.id.in_(part) & may_be_chosen()).execute()
 
 
 def choose(row_ids: Sequence[int], chunk_id: int) -> int:
@@ -192,12 +194,4 @@ def refused_of_shrink(store: Store, task_id: int, words: Collection[str]) -> lis
 
 def with_open_shrink(row_ids: Sequence[int]) -> set[int]:
     """Those among machines that a chunk of a shrink which has not ended has chosen, inside the caller's transaction."""
-    found: set[int] = set()
-    for start in range(0, len(row_ids), 500):
-        query = (
-            InstanceRow.select(InstanceRow.id)
-            .join(ChunkRow, on=(ChunkRow.id == InstanceRow.delete_chunk_id))
-            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (ChunkRow.finished_at == 0))
-        )
-        found.update(int(row[0]) for row in query.tuples())
-    return found
+    return set(chosen_by(row_ids, ChunkRow.finished_at == 0))

@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import fn
 
+from bridgx_server.store.batches import accounts_of, batches
 from bridgx_server.store.database import Store
 from bridgx_server.store.models import ChunkRow, InstanceRow
 
@@ -165,10 +166,9 @@ def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequen
     """Those of the ids that the inventory holds, by id."""
     found: dict[str, Tended] = {}
     with store.connection():
-        for start in range(0, len(instance_ids), 500):
+        for part in batches(instance_ids):
             query = InstanceRow.select(*columns()).where(
-                (InstanceRow.account_id == account_id)
-                & InstanceRow.instance_id.in_(list(instance_ids[start : start + 500]))
+                (InstanceRow.account_id == account_id) & InstanceRow.instance_id.in_(part)
             )
             found.update((value.instance_id, value) for value in (Tended(*row) for row in query.tuples()))
     return found
@@ -176,16 +176,8 @@ def known_in(store: Store, account_id: int, region_id: str, instance_ids: Sequen
 
 def holders(store: Store, account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> dict[str, int]:
     """Which of these accounts has a machine in its inventory of the region, by the machine's id."""
-    found: dict[str, int] = {}
     with store.connection():
-        for start in range(0, len(instance_ids) if account_ids else 0, 500):
-            query = InstanceRow.select(InstanceRow.instance_id, InstanceRow.account_id).where(
-                InstanceRow.instance_id.in_(list(instance_ids[start : start + 500]))
-                & InstanceRow.account_id.in_(list(account_ids))
-                & (InstanceRow.region_id == region_id)
-            )
-            found.update((str(key), int(account_id)) for key, account_id in query.tuples())
-    return found
+        return accounts_of(InstanceRow, account_ids, region_id, instance_ids)
 
 
 def settled_running(store: Store, account_id: int, region_id: str, created_before: int) -> list[Tended]:
@@ -225,11 +217,9 @@ def change(row_id: int, *, if_status: str, **changes: object) -> bool:
 def change_many(row_ids: Sequence[int], *, if_status: str, **changes: object) -> int:
     """As :func:`change`, for many; returns how many were changed."""
     total = 0
-    for start in range(0, len(row_ids), 500):
+    for part in batches(row_ids):
         total += (
-            InstanceRow.update(**changes)
-            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (InstanceRow.status == if_status))
-            .execute()
+            InstanceRow.update(**changes).where(InstanceRow.id.in_(part) & (InstanceRow.status == if_status)).execute()
         )
     return total
 
@@ -299,37 +289,42 @@ def living(store: Store, cluster_id: int) -> list[Tended]:
 
 def protect(row_ids: Sequence[int], protected: bool) -> None:
     """Says whether shrinks leave machines alone, inside the caller's transaction, which locks their cluster."""
-    for start in range(0, len(row_ids), 500):
-        InstanceRow.update(protected=protected).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
+    for part in batches(row_ids):
+        InstanceRow.update(protected=protected).where(InstanceRow.id.in_(part)).execute()
         if protected:  # who protects one that runs wants it
             InstanceRow.update(unwanted=False).where(
-                InstanceRow.id.in_(list(row_ids[start : start + 500])) & (InstanceRow.status == RUNNING)
+                InstanceRow.id.in_(part) & (InstanceRow.status == RUNNING)
             ).execute()
 
 
 def choose_no_more(row_ids: Sequence[int]) -> None:
     """Lets other shrinks have machines, whatever their status, inside the caller's transaction."""
-    for start in range(0, len(row_ids), 500):
-        InstanceRow.update(delete_chunk_id=None).where(InstanceRow.id.in_(list(row_ids[start : start + 500]))).execute()
+    for part in batches(row_ids):
+        InstanceRow.update(delete_chunk_id=None).where(InstanceRow.id.in_(part)).execute()
 
 
 def lock(store: Store, row_ids: Sequence[int]) -> None:
     """Keeps machines as they are until the caller's transaction ends."""
     if store.dialect == "sqlite":  # there the transaction itself keeps others from writing
         return
-    for start in range(0, len(row_ids), 500):
-        query = InstanceRow.select(InstanceRow.id).where(InstanceRow.id.in_(list(row_ids[start : start + 500])))
+    for part in batches(row_ids):
+        query = InstanceRow.select(InstanceRow.id).where(InstanceRow.id.in_(part))
         list(query.order_by(InstanceRow.id).for_update().tuples())
 
 
 def asked_to_delete(row_ids: Sequence[int]) -> list[int]:
     """Those among machines that a shrink has chosen and has asked the cloud to delete, inside the caller's transaction."""
+    return chosen_by(row_ids, ChunkRow.sent_at > 0)
+
+
+def chosen_by(row_ids: Sequence[int], chunks: Any) -> list[int]:
+    """Those among machines that a chunk of a shrink has chosen which meets a condition, inside the caller's transaction."""
     found: list[int] = []
-    for start in range(0, len(row_ids), 500):
+    for part in batches(row_ids):
         query = (
             InstanceRow.select(InstanceRow.id)
             .join(ChunkRow, on=(ChunkRow.id == InstanceRow.delete_chunk_id))
-            .where(InstanceRow.id.in_(list(row_ids[start : start + 500])) & (ChunkRow.sent_at > 0))
+            .where(InstanceRow.id.in_(part) & chunks)
         )
         found.extend(int(row[0]) for row in query.tuples())
     return found
@@ -345,9 +340,9 @@ def of_delete_chunk(store: Store, chunk_id: int) -> list[Tended]:
 def places_of(row_ids: Sequence[int]) -> list[tuple[int, str]]:
     """The accounts and regions of machines, in the order in which their watches are locked, inside the caller's transaction."""
     found: set[tuple[int, str]] = set()
-    for start in range(0, len(row_ids), 500):
+    for part in batches(row_ids):
         query = InstanceRow.select(InstanceRow.account_id, InstanceRow.region_id).distinct()
-        query = query.where(InstanceRow.id.in_(list(row_ids[start : start + 500])))
+        query = query.where(InstanceRow.id.in_(part))
         found.update((int(account_id), str(region_id)) for account_id, region_id in query.tuples())
     return sorted(found)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridgx_server.store import audit, cloud_accounts, instances
+from bridgx_server.store.batches import accounts_of, batches
 from bridgx_server.store.database import Store
 from bridgx_server.store.instances import Tended
 from bridgx_server.store.models import AccountRow, OrphanRow
@@ -108,8 +109,7 @@ def unseen(account_id: int, region_id: str, seen: Sequence[str]) -> int:
     shown = set(seen)
     absent = [row_id for instance_id, row_id in _ids(account_id, region_id).items() if instance_id not in shown]
     forgotten = 0
-    for start in range(0, len(absent), 500):
-        part = absent[start : start + 500]
+    for part in batches(absent):
         OrphanRow.update(absences=OrphanRow.absences + 1).where(OrphanRow.id.in_(part)).execute()
         forgotten += OrphanRow.delete().where(OrphanRow.id.in_(part) & (OrphanRow.absences >= ABSENCES)).execute()
     return forgotten
@@ -117,25 +117,17 @@ def unseen(account_id: int, region_id: str, seen: Sequence[str]) -> int:
 
 def reporters(store: Store, account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> dict[str, int]:
     """Which of these accounts has reported a machine of the region as an orphan, by the machine's id."""
-    found: dict[str, int] = {}
     with store.connection():
-        for start in range(0, len(instance_ids) if account_ids else 0, 500):
-            query = OrphanRow.select(OrphanRow.instance_id, OrphanRow.account_id).where(
-                OrphanRow.instance_id.in_(list(instance_ids[start : start + 500]))
-                & OrphanRow.account_id.in_(list(account_ids))
-                & (OrphanRow.region_id == region_id)
-            )
-            found.update((str(key), int(account_id)) for key, account_id in query.tuples())
-    return found
+        return accounts_of(OrphanRow, account_ids, region_id, instance_ids)
 
 
 def drop(account_ids: Sequence[int], region_id: str, instance_ids: Sequence[str]) -> None:
     """Forgets what is an orphan of none of these accounts, inside the caller's transaction."""
-    for start in range(0, len(instance_ids) if account_ids else 0, 500):
+    for part in batches(instance_ids) if account_ids else ():
         query = OrphanRow.select(OrphanRow.id).where(
             OrphanRow.account_id.in_(list(account_ids))
             & (OrphanRow.region_id == region_id)
-            & OrphanRow.instance_id.in_(list(instance_ids[start : start + 500]))
+            & OrphanRow.instance_id.in_(part)
         )
         # By number: a deletion that finds nothing would keep others from writing next to it.
         found = sorted(int(row[0]) for row in query.tuples())

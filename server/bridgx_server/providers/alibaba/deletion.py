@@ -16,7 +16,7 @@ from bridgx_server.providers.alibaba.failures import PROVIDER
 from bridgx_server.providers.alibaba.networks import moment
 from bridgx_server.providers.base import DeletedMachines
 from bridgx_server.providers.deletion import Deletion, not_released
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ErrorClass
 
 CONVERTED = 20  # instances in one ModifyInstanceChargeType (API reference)
 # Refusals of DeleteInstances for one machine, by codes whose class otherwise concerns the whole call.
@@ -64,14 +64,8 @@ def _delete(
 
     if not ids:
         return
-    try:
-        send(ids)
-    except ProviderError as error:
-        if not deletion.is_about_machines(error):
-            raise
-        refusal = error
-    else:
-        deletion.released = True
+    refusal = deletion.at_once(ids, send)
+    if refusal is None:
         return
     rows = {row.instance_id: row for row in machines.rows(calls, region_id, {"instance_ids": json.dumps(ids)})}
     protected = [key for key in ids if key in rows and rows[key].deletion_protection]

@@ -9,7 +9,7 @@ from bridgx_server.providers.baidu.errors import PROVIDER
 from bridgx_server.providers.baidu.machines import PREPAID, Machines
 from bridgx_server.providers.base import DeletedMachines
 from bridgx_server.providers.deletion import Deletion, not_released
-from bridgx_server.providers.errors import ErrorClass, ProviderError
+from bridgx_server.providers.errors import ErrorClass
 
 REFUND = 20  # ids: "Batch Unsubscribe Prepaid Instances" of the BCC API reference
 DELETE = "batch_delete_instance_with_related_resource"
@@ -44,14 +44,8 @@ class Deletions(Machines):
     def _delete_all(self, deletion: Deletion, region_id: str, ids: list[str], *, release: bool) -> None:
         if not ids:
             return
-        try:
-            self._delete(region_id, ids)
-        except ProviderError as error:
-            if not deletion.is_about_machines(error):
-                raise
-            refusal = error
-        else:
-            deletion.released = True
+        refusal = deletion.at_once(ids, lambda part: self._delete(region_id, part))
+        if refusal is None:
             return
         rows = {str(row["id"]): row for row in self._rows(region_id, ids)}
         prepaid = [instance_id for instance_id, row in rows.items() if row.get("paymentTiming") == PREPAID]

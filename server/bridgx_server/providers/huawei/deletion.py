@@ -43,14 +43,8 @@ class Deletions(Machines):
     def _delete_all(self, deletion: Deletion, region_id: str, ids: list[str], *, release: bool) -> None:
         if not ids:
             return
-        try:
-            self._delete(region_id, ids)
-        except ProviderError as error:
-            if not deletion.is_about_machines(error):
-                raise
-            refusal = error
-        else:
-            deletion.released = True
+        refusal = deletion.at_once(ids, lambda part: self._delete(region_id, part))
+        if refusal is None:
             return
         rows = {str(row["id"]): row for row in self._existing(region_id, ids)}
         prepaid = [instance_id for instance_id, row in rows.items() if is_prepaid(row)]
