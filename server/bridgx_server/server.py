@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2
 
 from bridgx_server.front.loop import loop_thread
 from bridgx_server.front.methods import Method, Methods
+from bridgx_server.front.places import watch_places
 from bridgx_server.front.probes import Probes
 from bridgx_server.front.receiving import Front, FrontLimits
 from bridgx_server.identities.directory import Directory
@@ -57,7 +58,6 @@ from bridgx_server.services.network_service import NetworkService
 from bridgx_server.services.reconcile_service import ReconcileService
 from bridgx_server.services.task_service import TaskService
 from bridgx_server.services.token_service import TokenService
-from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.settings import Settings
 from bridgx_server.store import comparisons, requests, watches
 from bridgx_server.store.database import Store
@@ -197,7 +197,7 @@ class Server:
                 planner,
                 wake,
                 self._stopping.is_set,
-                places=WatchPlaces(settings.watches, settings.watches_per_caller),
+                places=watch_places(settings.watches, settings.watches_per_caller),
                 watch_time=settings.watch_time,
             ),
             server,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bridgx_server.errors import InvalidField, InvalidFields
@@ -48,45 +49,21 @@ def paid_for(world: World, *instance_ids: str, expires_at: int = 0) -> None:
     world.cloud.refuses.update(dict.fromkeys(instance_ids, PAID))
 
 
+def submitted(world: World, count: int, **wanted: Any) -> int:
+    fields = {"cluster_name": "web", "task_name": "", "ips": (), "caller": "test", **wanted}
+    return api.submit_shrink(world.store, EVERYTHING, count=count, **fields)
+
+
 def released(world: World, count: int, policy: str = "") -> int:
-    return api.submit_shrink(
-        world.store,
-        EVERYTHING,
-        cluster_name="web",
-        task_name="",
-        count=count,
-        ips=(),
-        caller="test",
-        termination_policy=policy,
-        release_prepaid=True,
-    )
+    return submitted(world, count, termination_policy=policy, release_prepaid=True)
 
 
 def by_policy(world: World, count: int, policy: str) -> int:
-    return api.submit_shrink(
-        world.store,
-        EVERYTHING,
-        cluster_name="web",
-        task_name="",
-        count=count,
-        ips=(),
-        caller="test",
-        termination_policy=policy,
-    )
+    return submitted(world, count, termination_policy=policy)
 
 
 def named(world: World, *instance_ids: str, release_prepaid: bool = False) -> int:
-    return api.submit_shrink(
-        world.store,
-        EVERYTHING,
-        cluster_name="web",
-        task_name="",
-        count=0,
-        ips=(),
-        caller="test",
-        instance_ids=instance_ids,
-        release_prepaid=release_prepaid,
-    )
+    return submitted(world, 0, instance_ids=instance_ids, release_prepaid=release_prepaid)
 
 
 def look(world: World) -> None:

@@ -6,9 +6,7 @@ Their streams are few, so that nobody fills the server with them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -22,6 +20,8 @@ from grpc_status import rpc_status
 
 from bridgx_server.errors import BridgXError
 from bridgx_server.front.arrivals import Arrivals
+from bridgx_server.front.bounds import at_most
+from bridgx_server.front.places import Places
 from bridgx_server.front.workers import Workers
 from bridgx_server.interceptors.errors import status_of
 from bridgx_server.interceptors.origin import address_of
@@ -32,6 +32,7 @@ WATCH_TIME = 3600.0  # seconds that one lasts
 REFLECTIONS, REFLECTIONS_OF_ONE = 16, 8  # reflection streams
 REFLECTION_TIME = 60.0  # seconds
 REFLECTION_BACKLOG = 16
+FULL = "there are too many such streams already"
 
 CHECK, WATCH = f"/{health.SERVICE_NAME}/Check", f"/{health.SERVICE_NAME}/Watch"
 REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
@@ -41,29 +42,6 @@ Status: TypeAlias = health_pb2.HealthCheckResponse.ServingStatus.ValueType
 UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 log = structlog.get_logger("bridgx.front")
-
-
-class Places:
-    """How many streams of a kind there may be."""
-
-    def __init__(self, total: int, of_one: int) -> None:
-        """``of_one``: of which one address may have so many."""
-        self._total = total
-        self._of_one = of_one
-        self._taken: Counter[str] = Counter()
-
-    @contextlib.contextmanager
-    def place(self, peer: str) -> Iterator[None]:
-        """A place for the block; raises BridgXError (throttled) where there is none."""
-        address = address_of(peer)
-        if self._taken[address] >= self._of_one or self._taken.total() >= self._total:
-            raise BridgXError("throttled", "there are too many such streams already")
-        self._taken[address] += 1
-        try:
-            yield
-        finally:
-            self._taken[address] -= 1
-            self._taken += Counter()  # without those that have none
 
 
 class _Statuses:
@@ -103,9 +81,9 @@ class Probes(grpc.GenericRpcHandler):
         self._message_time = message_time
         self._arrivals = Arrivals(message_time, ARRIVING)
         self._health = _Statuses()
-        self._watches = Places(WATCHES, WATCHES_OF_ONE)
+        self._watches = Places(WATCHES, WATCHES_OF_ONE, FULL, FULL)
         self._reflection = reflection.ReflectionServicer((*services, health.SERVICE_NAME, reflection.SERVICE_NAME))
-        self._reflections = Places(REFLECTIONS, REFLECTIONS_OF_ONE)
+        self._reflections = Places(REFLECTIONS, REFLECTIONS_OF_ONE, FULL, FULL)
         # What a file needs is put together anew each time, for milliseconds.
         self._reflecting = Workers(1, REFLECTION_BACKLOG, "bridgx-reflection")
         answer = health_pb2.HealthCheckResponse.SerializeToString
@@ -140,9 +118,9 @@ class Probes(grpc.GenericRpcHandler):
         return health_pb2.HealthCheckResponse(status=status)
 
     async def _watch(self, context: ServicerContext) -> None:
-        with self._watches.place(context.peer()):
+        with self._watches.place(address_of(context.peer())):
             service = (await self._asked(context)).service
-            async with _at_most(WATCH_TIME, "a watch of health"):
+            async with at_most(WATCH_TIME, f"a watch of health lasts {WATCH_TIME:g} s at most"):
                 last = None
                 while True:
                     changed, status = self._health.changed, self._health.of(service)
@@ -157,14 +135,14 @@ class Probes(grpc.GenericRpcHandler):
         return _parsed(health_pb2.HealthCheckRequest, await self._arrivals.message(context))
 
     async def _reflect(self, context: ServicerContext) -> None:
-        with self._reflections.place(context.peer()):
-            async with _at_most(REFLECTION_TIME, "a stream of reflection"):
+        with self._reflections.place(address_of(context.peer())):
+            async with at_most(REFLECTION_TIME, f"a stream of reflection lasts {REFLECTION_TIME:g} s at most"):
                 while (message := await self._next(context)) is not grpc.aio.EOF:
                     request = _parsed(reflection_pb2.ServerReflectionRequest, message)
                     await context.write(await self._reflecting.run(partial(self._reflected, request)))
 
     async def _next(self, context: ServicerContext) -> Any:
-        async with _at_most(self._message_time, "the wait for the next request"):
+        async with at_most(self._message_time, f"the wait for the next request lasts {self._message_time:g} s at most"):
             return await context.read()
 
     def _reflected(self, request: Any) -> Any:
@@ -176,18 +154,6 @@ def _parsed(kind: Any, message: bytes) -> Any:
         return kind.FromString(message)
     except DecodeError:
         raise BridgXError("param_invalid", "the request's bytes are no message of this rpc") from None
-
-
-@contextlib.asynccontextmanager
-async def _at_most(seconds: float, what: str) -> AsyncIterator[None]:
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise BridgXError("deadline_exceeded", f"{what} lasts {seconds:g} s at most") from None
 
 
 def _refusing(method: str, serve: Callable[[ServicerContext], Any]) -> Callable[[Any, ServicerContext], Any]:

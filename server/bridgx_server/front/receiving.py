@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from bridgx_server.errors import BridgXError, TokenInvalid
 from bridgx_server.front.arrivals import Arrivals
+from bridgx_server.front.bounds import at_most
 from bridgx_server.front.context import Aborted, CallContext
 from bridgx_server.front.methods import Method
 from bridgx_server.front.steps import END, Steps
@@ -112,16 +113,9 @@ class Front(grpc.GenericRpcHandler):
             await self._refuse(method, context, call, error)
 
     async def _answer(self, method: Method, request: bytes, call: CallContext) -> bytes:
-        try:
-            async with asyncio.timeout(self._limits.call_time) as limit:
-                return await self._calls.run(partial(method.answer, request, call))
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise BridgXError(
-                "deadline_exceeded",
-                f"a call lasts {self._limits.call_time:g} s at most; what it does may still be done",
-            ) from None
+        seconds = self._limits.call_time
+        async with at_most(seconds, f"a call lasts {seconds:g} s at most; what it does may still be done"):
+            return await self._calls.run(partial(method.answer, request, call))
 
     async def _refuse(self, method: Method, context: ServicerContext, call: CallContext, error: Exception) -> NoReturn:
         tell_failure(method.name, error)
@@ -137,8 +131,9 @@ class Front(grpc.GenericRpcHandler):
     # A stream: each of its messages is made in a thread, and between them it holds none.
 
     async def _stream(self, steps: Steps, context: ServicerContext) -> None:
+        seconds = self._limits.stream_time
         try:
-            async with asyncio.timeout(self._limits.stream_time) as limit:
+            async with at_most(seconds, f"a stream lasts {seconds:g} s at most"):
                 message = await self._steps.run(steps.next)
                 while message is not END:
                     if isinstance(message, Pause):
@@ -146,10 +141,6 @@ class Front(grpc.GenericRpcHandler):
                     else:
                         await context.write(message)
                     message = await self._steps.run(steps.next, refusable=False)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise BridgXError("deadline_exceeded", f"a stream lasts {self._limits.stream_time:g} s at most") from None
         finally:
             # Whoever waits here may be canceled by now; what the stream holds is let go all the same.
             if not steps.drop():

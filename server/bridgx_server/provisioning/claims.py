@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import structlog
-
 from bridgx_server.errors import RequestInProgress
 from bridgx_server.providers.gate import caller, calling_for
 from bridgx_server.store import leases, requests
@@ -22,8 +20,6 @@ MAX_WAIT = 1.0  # seconds that a repetition waits for an answer that is nearly t
 MAX_WAITING = 4  # repetitions that wait so at once, each in a thread; others are answered at once
 POLL = 0.05  # seconds between two looks of one that waits
 RETRY = 2.0  # seconds after which a repetition may find the answer, which nobody knows better
-
-log = structlog.get_logger("bridgx.claims")
 
 
 class Claims:
@@ -125,11 +121,7 @@ class Claims:
                     self._renewer = None
                     return
                 held = list(self._held.values())
-            for lease in held:
-                try:
-                    leases.renew(self.store, lease, int(self._lease * 1000))
-                except Exception as error:
-                    log.error("lease not renewed", error=f"{type(error).__name__}: {error}")
+            leases.renew_each(self.store, held, int(self._lease * 1000))
 
 
 def in_progress(key: Key, found: Busy | None = None) -> RequestInProgress:

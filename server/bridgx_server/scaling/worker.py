@@ -224,8 +224,4 @@ class Worker:
         while not self._stopped.wait(self._engine.settings.lease / 3):
             with self._idle:
                 held = list(self._held.values())
-            for lease in held:
-                try:
-                    leases.renew(self._engine.store, lease, self._lease_ms)
-                except Exception as error:
-                    log.error("lease not renewed", error=f"{type(error).__name__}: {error}")
+            leases.renew_each(self._engine.store, held, self._lease_ms)

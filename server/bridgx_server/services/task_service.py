@@ -9,6 +9,7 @@ import bridgx.v1 as pb
 import grpc
 
 from bridgx_server.errors import BridgXError, NotFound
+from bridgx_server.front.places import Places
 from bridgx_server.interceptors.caller import (
     check_caller,
     current_idempotency_key,
@@ -22,7 +23,6 @@ from bridgx_server.scaling import tasks
 from bridgx_server.scaling.plans import Planner
 from bridgx_server.services import task_messages as messages
 from bridgx_server.services.messages import moment, pager
-from bridgx_server.services.watching import WatchPlaces
 from bridgx_server.store import listing
 from bridgx_server.store.listing import TaskLine
 from bridgx_server.store.paging import PageOf
@@ -38,7 +38,7 @@ class TaskService(pb.TaskServiceServicer):
         planner: Planner,
         wake_worker: Callable[[], None],
         stopping: Callable[[], bool],
-        places: WatchPlaces,
+        places: Places,
         watch_time: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -6,14 +6,17 @@ cloud: so a worker also counts for itself how long its lease surely lasts, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+import structlog
 from peewee import Model
 
 from bridgx_server.store.database import Store
+
+log = structlog.get_logger("bridgx.leases")
 
 
 class LeaseLost(Exception):
@@ -102,3 +105,12 @@ def woken(lease: Lease) -> bool:
     """Whether something the row waits for has happened since the claim; inside a transaction that holds the lease."""
     wakes = lease.table.select(lease.table.wakes).where(lease.table.id == lease.row_id).scalar()
     return bool(wakes != lease.wakes)
+
+
+def renew_each(store: Store, held: Iterable[Lease], lease_ms: int) -> None:
+    """Renews leases, each for itself: what fails with one is logged, and keeps no other from being renewed."""
+    for lease in held:
+        try:
+            renew(store, lease, lease_ms)
+        except Exception as error:
+            log.error("lease not renewed", error=f"{type(error).__name__}: {error}")

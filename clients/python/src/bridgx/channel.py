@@ -100,6 +100,18 @@ class _CallDetails(_Details, grpc.ClientCallDetails):
     """Details of a call that can be made anew; grpc has the interface alone."""
 
 
+def _with(call: grpc.ClientCallDetails, timeout: float | None, metadata: Any) -> grpc.ClientCallDetails:
+    """The same call with another timeout and other metadata."""
+    return _CallDetails(
+        method=call.method,
+        timeout=timeout,
+        metadata=metadata,
+        credentials=call.credentials,
+        wait_for_ready=call.wait_for_ready,
+        compression=call.compression,
+    )
+
+
 class _Defaults(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     # The token travels as metadata and not as call credentials, since those are refused on a channel without TLS,
     # which is what loopback and a mesh have.
@@ -126,14 +138,8 @@ class _Defaults(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercep
         return continuation(self._completed(client_call_details, None), request)
 
     def _completed(self, call: grpc.ClientCallDetails, timeout: float | None) -> grpc.ClientCallDetails:
-        return _CallDetails(
-            method=call.method,
-            timeout=call.timeout if call.timeout is not None else timeout,
-            metadata=(*(call.metadata or ()), *self._metadata),
-            credentials=call.credentials,
-            wait_for_ready=call.wait_for_ready,
-            compression=call.compression,
-        )
+        metadata = (*(call.metadata or ()), *self._metadata)
+        return _with(call, call.timeout if call.timeout is not None else timeout, metadata)
 
 
 class _Repeating(grpc.UnaryUnaryClientInterceptor):
@@ -167,14 +173,7 @@ class _Repeating(grpc.UnaryUnaryClientInterceptor):
             if left is not None and left <= 0:
                 return call
             self._sleep(wait)
-            details = _CallDetails(
-                method=details.method,
-                timeout=left,
-                metadata=details.metadata,
-                credentials=details.credentials,
-                wait_for_ready=details.wait_for_ready,
-                compression=details.compression,
-            )
+            details = _with(details, left, details.metadata)
 
 
 def _is_named(details: grpc.ClientCallDetails, request: object) -> bool:
