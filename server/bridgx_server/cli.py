@@ -320,10 +320,9 @@ def _keyring(settings: Settings) -> Keyring:
 
 
 def _parts(settings: Settings) -> Parts:
-    from peewee import InterfaceError, OperationalError
-
     from bridgx_server import crashes, logs
     from bridgx_server.server import Parts
+    from bridgx_server.store.failures import DATABASE_FAILURES
     from bridgx_server.store.migrations import SchemaOutdated, require_current
 
     logs.set_up(settings.log_level, settings.log_format)
@@ -334,7 +333,7 @@ def _parts(settings: Settings) -> Parts:
         tokens = settings.token_table()
     except (SchemaOutdated, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_FAILURES as error:
         raise click.ClickException(f"the database cannot be reached: {error}") from None
     return Parts(settings, store, keyring, tokens)
 

@@ -22,12 +22,16 @@ LONGEST = 300  # characters that are told of a fault, and of the name of its fie
 
 
 class BridgXError(Exception):
-    """A request that cannot be fulfilled. ``reason`` is a word of ErrorReason in lower case."""
+    """A request that cannot be fulfilled. ``reason`` is a word of ErrorReason in lower case.
 
-    def __init__(self, reason: str, message: str) -> None:
+    ``retry_after`` is in seconds, None where nobody knows better than the reason tells.
+    """
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.retry_after = retry_after
 
 
 class InvalidFields(BridgXError):
@@ -71,11 +75,11 @@ class Conflict(BridgXError):
 
 
 class RequestInProgress(BridgXError):
-    """Another attempt works on the same request. ``retry_after`` is in seconds."""
+    """Another attempt works on the same request."""
 
     def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__("request_in_progress", f"{message}: repeat the call in {retry_after:.3g} s to get its answer")
-        self.retry_after = retry_after
+        told = f"{message}: repeat the call in {retry_after:.3g} s to get its answer"
+        super().__init__("request_in_progress", told, retry_after)
 
 
 class CutOff(BridgXError):

@@ -125,9 +125,8 @@ def _rest(found: Rotation) -> str:
 @contextmanager
 def _opened(flags: dict[str, Any]) -> Iterator[tuple[Store, Keyring]]:
     """The database and its keys; raises click.ClickException."""
-    from peewee import InterfaceError, OperationalError
-
     from bridgx_server.opening import keyring_of
+    from bridgx_server.store.failures import DATABASE_FAILURES
     from bridgx_server.store.migrations import SchemaOutdated, require_current
 
     settings = settings_of(flags)
@@ -137,7 +136,7 @@ def _opened(flags: dict[str, Any]) -> Iterator[tuple[Store, Keyring]]:
         yield store, keyring
     except SchemaOutdated as error:
         raise click.ClickException(str(error)) from None
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_FAILURES as error:
         raise click.ClickException(f"the database cannot be reached: {error}") from None
     finally:
         store.close()

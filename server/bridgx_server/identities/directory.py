@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from cachetools import TTLCache
-from peewee import InterfaceError, OperationalError
 
 from bridgx_server.domain.text import unreadable
 from bridgx_server.errors import TokenInvalid
@@ -19,6 +18,7 @@ from bridgx_server.identities.identity import Identity, Role, of_settings
 from bridgx_server.identities.issuer import Issuer
 from bridgx_server.store import tokens
 from bridgx_server.store.database import Store
+from bridgx_server.store.failures import DATABASE_FAILURES
 from bridgx_server.store.tokens import StoredToken
 
 REMEMBERED = 2.0  # seconds until a token is looked up anew: so long a revoked one may still be accepted
@@ -105,7 +105,7 @@ class Directory:
         def note() -> None:
             try:
                 tokens.note_use(self._store, token, now)
-            except (OperationalError, InterfaceError) as error:
+            except DATABASE_FAILURES as error:
                 log.warning("last use not noted", token_id=token.id, error=type(error).__name__)
             finally:
                 with self._lock:

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from peewee import InterfaceError, OperationalError
 
 from bridgx_server.domain.text import visible
 from bridgx_server.errors import BridgXError
@@ -22,6 +21,7 @@ from bridgx_server.providers.errors import ProviderError
 from bridgx_server.store import audit
 from bridgx_server.store.audit import Actor, Change, Resource
 from bridgx_server.store.database import Store
+from bridgx_server.store.failures import DATABASE_FAILURES
 
 LONGEST_LIST = 20  # entries of a list that are kept
 LONGEST_TEXT = 256  # characters of a field that are kept
@@ -69,7 +69,7 @@ class Audit(Layer):
         try:
             found = audit.located(self._store, current_identity().scope, request, resource)
             audit.told(self._store, change, found, outcome, message)
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_FAILURES as error:
             # The call has failed for the same reason, or has changed nothing: nothing that happened stays untold.
             log.error(
                 "audit not written",

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from bridgx_server.errors import BridgXError, FieldError, InvalidFields, RequestInProgress
+from bridgx_server.errors import BridgXError, FieldError, InvalidFields
 from bridgx_server.front.context import Aborted, CallContext
 from bridgx_server.interceptors.caller import current_request_id
 from bridgx_server.interceptors.fitting import Failure, fitting
@@ -95,10 +95,8 @@ def status_of(method: str, error: Exception) -> status_pb2.Status:
     """The status of an exception, with ErrorInfo, RequestInfo, and what else its kind has; never longer than fits."""
     if isinstance(error, InvalidFields):
         return _status(Failure(error.reason, error.message, violations=error.fields))
-    if isinstance(error, RequestInProgress):
-        return _status(Failure(error.reason, error.message), wait=error.retry_after)
     if isinstance(error, BridgXError):
-        return _status(Failure(error.reason, error.message))
+        return _status(Failure(error.reason, error.message), error.retry_after)
     if isinstance(error, ProviderError):
         return _of_provider(error)
     if isinstance(error, NotImplementedError):

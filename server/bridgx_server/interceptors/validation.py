@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import protovalidate
@@ -46,28 +46,39 @@ def _unreadable(message: Message, prefix: str = "") -> Iterator[FieldError]:
     """
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            for key in value:
-                yield from _refusal(f"{path}['{visible(str(key))}']", "its key ", str(key))
-                if isinstance(value[key], str):
-                    yield from _refusal(f"{path}['{visible(str(key))}']", "", value[key], formats=True)
-        elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING and field.type != FieldDescriptor.TYPE_BYTES:
-            if isinstance(value, str):
-                yield from _refusal(path, "", value)
-            else:
-                for index, text in enumerate(value):
-                    yield from _refusal(f"{path}[{index}]", "", text)
-        elif field.message_type is not None:
-            if isinstance(value, Message):
-                yield from _unreadable(value, f"{path}.")
-            else:
-                for index, part in enumerate(value):
-                    yield from _unreadable(part, f"{path}[{index}].")
+        if field.message_type is None:
+            if field.type == FieldDescriptor.TYPE_STRING:
+                yield from _in_texts(path, value)
+        elif field.message_type.GetOptions().map_entry:
+            yield from _in_map(path, value)
+        elif isinstance(value, Message):
+            yield from _unreadable(value, f"{path}.")
+        else:
+            for index, part in enumerate(value):
+                yield from _unreadable(part, f"{path}[{index}].")
 
 
-def _refusal(field: str, what: str, text: str, *, formats: bool = False) -> Iterator[FieldError]:
-    if found := unreadable(text, formats=formats):
-        yield FieldError(field, f"{what}must not contain {found}, which a reader cannot see; leave it out")
+def _in_texts(path: str, value: str | Sequence[str]) -> Iterator[FieldError]:
+    """In a text, or in a list of very many, where paths are made for those alone that are refused."""
+    if isinstance(value, str):
+        if found := unreadable(value):
+            yield _refusal(path, found)
+        return
+    for index, text in enumerate(value):
+        if found := unreadable(text):
+            yield _refusal(f"{path}[{index}]", found)
+
+
+def _in_map(path: str, value: Mapping[Any, Any]) -> Iterator[FieldError]:
+    for key, text in value.items():
+        if found := unreadable(str(key)):
+            yield _refusal(f"{path}['{visible(str(key))}']", found, "its key ")
+        if isinstance(text, str) and (found := unreadable(text, formats=True)):
+            yield _refusal(f"{path}['{visible(str(key))}']", found)
+
+
+def _refusal(field: str, found: str, what: str = "") -> FieldError:
+    return FieldError(field, f"{what}must not contain {found}, which a reader cannot see; leave it out")
 
 
 def _path(violation: Any) -> str:

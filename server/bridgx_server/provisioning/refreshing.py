@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
-from peewee import InterfaceError, OperationalError
 
 from bridgx_server.providers.errors import ProviderError
+from bridgx_server.store.failures import DATABASE_FAILURES
 
 THREADS = 16
 PATIENCE = 5.0  # seconds that a reader waits; what comes later is there for the next one
@@ -49,7 +49,7 @@ class Refresher:
                 context.run(refresh)
             except ProviderError as error:
                 log.warning("not refreshed", what=what, error_class=error.kind.value)
-            except (OperationalError, InterfaceError) as error:
+            except DATABASE_FAILURES as error:
                 log.warning("not refreshed", what=what, error=f"{type(error).__name__}: {error}")
             finally:
                 self._free.release()

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
-from peewee import InterfaceError, OperationalError
 
 from bridgx_server.providers.errors import ErrorClass, ProviderError
 from bridgx_server.providers.gate import OPEN, ApiLimit, Caller, Gate, RateTable, caller
 from bridgx_server.providers.rates import RateOverride, limit_of
 from bridgx_server.store import limits
 from bridgx_server.store.database import Store
+from bridgx_server.store.failures import DATABASE_FAILURES
 from bridgx_server.store.limits import Asked, Granted, Later
 
 SHORTEST = 0.005  # seconds between two questions of one waiting call
@@ -270,5 +270,5 @@ def _unless_the_store_fails(what: str) -> Iterator[None]:
     """What is done after a call must not hide what became of the call."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_FAILURES as error:
         log.error(what, error=f"{type(error).__name__}: {error}")

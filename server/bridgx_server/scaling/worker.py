@@ -12,13 +12,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
-from peewee import InterfaceError, InternalError, OperationalError
+from peewee import InternalError
 
 from bridgx_server.providers.errors import ProviderError, Retry
 from bridgx_server.scaling import expand, outcome, reconcile, shrink, tend
 from bridgx_server.scaling.abandon import abandon
 from bridgx_server.scaling.engine import Engine
 from bridgx_server.store import leases, tasks, watches
+from bridgx_server.store.failures import DATABASE_FAILURES
 from bridgx_server.store.leases import Lease, LeaseLost
 from bridgx_server.store.tasks import Task
 from bridgx_server.store.watches import Watch
@@ -27,7 +28,7 @@ SHORTEST_IDLE = 0.1  # seconds; what is due but held by another does not keep th
 RETRY = 5.0  # seconds until work that failed for a reason of our own is taken up again
 RETRY_DATABASE = 1.0  # the same, where the database failed: two transactions met, or it was restarted
 
-DATABASE_FAILURES = (OperationalError, InterfaceError, InternalError)
+STEP_FAILURES = (*DATABASE_FAILURES, InternalError)
 
 log = structlog.get_logger("bridgx.worker")
 
@@ -82,7 +83,7 @@ class Worker:
             try:
                 claimed = self._claim_task() | self._claim_watch()
                 wait = 0.0 if claimed else self._idle_time()
-            except DATABASE_FAILURES as error:
+            except STEP_FAILURES as error:
                 log.error("database unavailable", error=f"{type(error).__name__}: {error}")
                 wait = self._engine.settings.idle
             except Exception:
@@ -162,7 +163,7 @@ class Worker:
         except LeaseLost:
             log.warning("lease lost", **where)
         except Exception as error:
-            if isinstance(error, DATABASE_FAILURES):
+            if isinstance(error, STEP_FAILURES):
                 log.error("database failed", error=f"{type(error).__name__}: {error}", **where)
             else:
                 log.exception("step broke off", **where)
@@ -179,7 +180,7 @@ class Worker:
             if error.traits.retry is Retry.NEVER and abandon(self._engine, task, lease, error):
                 return
             self._postpone(task, lease, outcome.REASONS[error.kind], error.told)
-        except (LeaseLost, *DATABASE_FAILURES):
+        except (LeaseLost, *STEP_FAILURES):
             raise
         except Exception:
             log.exception("step failed", task_id=task.id, action=task.action)
@@ -201,7 +202,7 @@ class Worker:
                 self._reconcile(watch, lease)
             else:
                 tend.run(self._engine, watch, lease)
-        except (LeaseLost, *DATABASE_FAILURES):
+        except (LeaseLost, *STEP_FAILURES):
             raise
         except Exception:
             log.exception("watch failed", account_id=watch.account_id, region_id=watch.region_id)

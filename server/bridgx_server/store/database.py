@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from peewee import (
     Database,
-    InterfaceError,
     MySQLDatabase,
     OperationalError,
     PostgresqlDatabase,
@@ -22,7 +21,7 @@ from peewee import (
 from playhouse.pool import MaxConnectionsExceeded, _PooledMySQLDatabase, _PooledPostgresqlDatabase
 
 from bridgx_server.store.counting import Counts
-from bridgx_server.store.failures import is_full
+from bridgx_server.store.failures import DATABASE_FAILURES, is_full
 from bridgx_server.store.models import using
 
 CLOCK_AGE = 60.0  # seconds that a measured offset to the database's clock is used
@@ -162,7 +161,7 @@ class Store:
         try:
             with using(self.database):
                 yield
-        except (OperationalError, InterfaceError):
+        except DATABASE_FAILURES:
             if depth == 0:
                 self._drop_connection()
             raise
